@@ -1,0 +1,57 @@
+"""What every test lives with: no network but loopback. Fixtures stand beside the tests that use them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any
+
+import pytest
+
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+_getaddrinfo = socket.getaddrinfo
+
+
+class OutsideWorld(BaseException):
+    """A test tried to leave this machine. Not an Exception, so no retry or fallback can swallow it."""
+
+
+def _must_stay_here(host: Any) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost") or not isinstance(name, str):
+        return
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        raise OutsideWorld(f"A test asked for the address of {name}.") from None
+    if not (address.is_loopback or address.is_unspecified):
+        raise OutsideWorld(f"A test tried to reach {name}.")
+
+
+def _host_of(family: int, address: Any) -> Any:
+    return address[0] if family in (socket.AF_INET, socket.AF_INET6) else None
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:
+    _must_stay_here(_host_of(self.family, address))
+    _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
+    _must_stay_here(_host_of(self.family, address))
+    return _connect_ex(self, address)
+
+
+def _guarded_getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
+    _must_stay_here(host)
+    return _getaddrinfo(host, *args, **named)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network_but_loopback() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
+        yield
