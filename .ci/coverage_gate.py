@@ -1,4 +1,4 @@
-"""Refuses a test run that executed too little: coverage.py's own limit knows only one figure for both kinds."""
+"""Refuses a test run that executed too little; coverage.py has one limit for lines and branches together."""
 
 import json
 import sys
