@@ -1,0 +1,198 @@
+"""Splits one turn into narration, dialogue, action, asides, whispers and thoughts, without a model.
+
+One pass, linear in the text; the segments always join to the input. Where the marks are ambiguous the reading
+that fewer ears hear wins: an open `((` or a whisper to a name nobody bears never becomes something everyone
+hears.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["narration", "dialogue", "action", "ooc", "whisper", "thought"]
+
+
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`to` holds entity ids (whispers only). The first `cue` characters of a whisper or thought are its
+    command ("/whisper Mira "), not words."""
+
+    kind: Kind
+    text: str
+    to: tuple[str, ...] = ()
+    cue: int = 0
+
+
+_LINE_END = "\n\r\v\f\x85\u2028\u2029"
+_END = r"(?:\r\n|\r(?!\n)|[\n\v\f\x85\u2028\u2029])"
+_BLANK = r"[ \t\u00a0\u200b-\u200f\u2060\ufeff]*"
+_TOKEN = re.compile(
+    rf"(?P<command>(?:\A|(?<=[{_LINE_END}])){_BLANK}/(?P<word>whisper|think)(?!\w))"
+    rf"|(?P<paragraph>{_END}{_BLANK}{_END})|(?P<line>{_END})"
+    r'|(?P<ooc>\({2,})|(?P<quote>["“”„«»「」『』])|(?P<star>\*+)',
+    re.IGNORECASE,
+)
+_PARENS = re.compile(r"\({2,}|\){2,}")
+_CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}
+_QUOTED_NAME = re.compile(rf'["“„«]([^"“”«»{_LINE_END}]*)["“”»]')
+_CUE_GAP = re.compile(r"[ \t\u00a0:,]*")
+
+
+def parse_segments(text: str, names: Mapping[str, str] = {}) -> tuple[Segment, ...]:
+    """`names` maps display names to entity ids and is matched without regard to case, longest name first."""
+    return _Scanner(text, names).segments()
+
+
+class _Scanner:
+    """Walks over the marks once. `_mode` is the kind being read, `_closers` the quotes that would end it."""
+
+    def __init__(self, text: str, names: Mapping[str, str]) -> None:
+        self._text = text
+        self._names = sorted(
+            ((name.strip().casefold(), entity) for name, entity in names.items() if name.strip()),
+            key=lambda pair: (-len(pair[0]), pair),
+        )
+        self._reach = len(self._names[0][0]) if self._names else 0
+        self._done: list[Segment] = []
+        self._start = 0
+        self._lead = ""
+        self._mode: Kind = "narration"
+        self._closers = ""
+        self._to: tuple[str, ...] = ()
+        self._cue = 0
+
+    def segments(self) -> tuple[Segment, ...]:
+        steps = {
+            "command": self._on_command,
+            "paragraph": self._on_paragraph,
+            "line": self._on_line,
+            "ooc": self._on_ooc,
+            "quote": self._on_quote,
+            "star": self._on_star,
+        }
+        position = 0
+        while token := _TOKEN.search(self._text, position):
+            position = steps[token.lastgroup or ""](token)
+        self._cut(len(self._text))
+        if self._lead:
+            self._done.append(Segment("narration", self._lead))
+        return tuple(self._done)
+
+    def _cut(self, end: int, mode: Kind = "narration", closers: str = "") -> None:
+        """Ends the running segment at `end` and begins one of kind `mode`."""
+        if end > self._start:
+            self._keep(Segment(self._mode, self._text[self._start : end], self._to, self._cue))
+        self._start, self._mode, self._closers, self._to, self._cue = end, mode, closers, (), 0
+
+    def _keep(self, segment: Segment) -> None:
+        """White space in front of a segment belongs to the one before; at the very start, to the first."""
+        words = segment.text.lstrip()
+        lead = segment.text[: len(segment.text) - len(words)]
+        if self._done and lead:
+            last = self._done[-1]
+            self._done[-1] = Segment(last.kind, last.text + lead, last.to, last.cue)
+        if not self._done:
+            words, self._lead = (self._lead + segment.text, "") if words else ("", self._lead + lead)
+        if words:
+            cue = max(0, segment.cue + len(words) - len(segment.text)) if segment.cue else 0
+            self._done.append(Segment(segment.kind, words, segment.to, cue))
+
+    def _on_command(self, token: re.Match[str]) -> int:
+        if token["word"].lower() == "think":
+            self._cut(token.start(), "thought")
+            cue_end = self._after_gap(token.end())
+        else:
+            self._cut(token.start(), "whisper")
+            cue_end = self._addressee(token.end())
+        self._cue = cue_end - token.start()
+        return cue_end
+
+    def _addressee(self, position: int) -> int:
+        """Reads the name behind "/whisper"; sets who hears it and returns where the words begin."""
+        start = self._after_gap(position)
+        quoted = _QUOTED_NAME.match(self._text, start)
+        found = self._exact(quoted[1]) if quoted else None
+        end = quoted.end() if quoted and found else start
+        if not found:
+            found, end = self._longest(start)
+        self._to = (found,) if found else ()
+        return self._after_gap(end)
+
+    def _after_gap(self, position: int) -> int:
+        gap = _CUE_GAP.match(self._text, position)
+        return gap.end() if gap else position
+
+    def _exact(self, name: str) -> str | None:
+        wanted = name.strip().casefold()
+        return next((entity for known, entity in self._names if known == wanted), None)
+
+    def _longest(self, start: int) -> tuple[str | None, int]:
+        """Folding can lengthen a letter, so `ends` maps each folded length to a place in the text."""
+        folded, ends = "", {}
+        for place in range(start, min(start + self._reach, len(self._text))):
+            folded += self._text[place].casefold()
+            ends[len(folded)] = place + 1
+        for known, entity in self._names:
+            end = ends.get(len(known), 0)
+            if end and folded.startswith(known) and self._ends_name(end):
+                return entity, end
+        return None, start
+
+    def _ends_name(self, place: int) -> bool:
+        following = self._text[place : place + 1]
+        return not following or following.isspace() or following in ":,"
+
+    def _on_paragraph(self, token: re.Match[str]) -> int:
+        """An empty line ends whatever is open."""
+        if self._mode != "narration":
+            self._cut(token.start())
+        return token.end()
+
+    def _on_line(self, token: re.Match[str]) -> int:
+        if self._mode in ("whisper", "thought"):
+            self._cut(token.start())
+        return token.end()
+
+    def _on_ooc(self, token: re.Match[str]) -> int:
+        """An aside breaks out of everything; what it interrupted goes on behind it, to the same ears."""
+        mode, closers, to = self._mode, self._closers, self._to
+        self._cut(token.start(), "ooc")
+        end = self._aside_end(token)
+        self._cut(end, mode, closers)
+        self._to = to
+        return end
+
+    def _aside_end(self, opening: re.Match[str]) -> int:
+        """Pairs are counted, single brackets (and smileys) are not; an aside left open runs to the end."""
+        depth = len(opening[0]) // 2
+        for run in _PARENS.finditer(self._text, opening.end()):
+            depth += len(run[0]) // 2 * (1 if run[0][0] == "(" else -1)
+            if depth <= 0:
+                return run.end()
+        return len(self._text)
+
+    def _on_quote(self, token: re.Match[str]) -> int:
+        if self._mode == "dialogue" and token[0] in self._closers:
+            self._cut(token.end())
+        elif self._mode == "narration" and self._opens(token) and token[0] in _CLOSERS:
+            self._cut(token.start(), "dialogue", _CLOSERS[token[0]])
+        return token.end()
+
+    def _on_star(self, token: re.Match[str]) -> int:
+        """Only a single star marks an action: two are bold type, one before a space is just a star."""
+        if len(token[0]) == 1 and self._mode == "action":
+            self._cut(token.end())
+        elif len(token[0]) == 1 and self._mode == "narration" and self._opens(token):
+            self._cut(token.start(), "action")
+        return token.end()
+
+    def _opens(self, token: re.Match[str]) -> bool:
+        """A mark glued to the end of a word or number (5", 2*3), or with nothing behind it, opens nothing."""
+        before, after = (
+            self._text[token.start() - 1 : token.start()],
+            self._text[token.end() : token.end() + 1],
+        )
+        return bool(after) and not after.isspace() and not before.isalnum()
