@@ -1,0 +1,138 @@
+"""Kickoff: from a confirmed draft to the events a story starts with, all of them at step 1 of its first branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from chat.domain.bots import Bot
+from chat.domain.events import (
+    ActivityChange,
+    AssistantTurn,
+    ChatCreated,
+    ClockAdvanced,
+    ContainerCreated,
+    EdgeSeeded,
+    EntityEntered,
+    NewEvent,
+    SceneOpened,
+    StoryPayload,
+    library,
+    story,
+)
+from chat.domain.segments import parse_segments
+
+NARRATOR = "narrator"
+
+
+class ActivityDraft(msgspec.Struct, frozen=True, kw_only=True):
+    posture: str = ""
+    action: str = ""
+    attention: str = ""
+    holding: tuple[str, ...] = ()
+    is_interruptible: bool = True
+    required_attention: Literal["low", "medium", "high"] = "low"
+    expected_minutes: int | None = None
+
+
+class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the confirm page shows; every field can be changed there. `start_at` is ISO 8601 in UTC."""
+
+    bot_id: str
+    you_id: str
+    title: str
+    prose: str
+    place_name: str
+    place_type: str = "place"
+    is_moving: bool = False
+    is_public: bool = False
+    audible_range: Literal["none", "near", "room", "far"] = "room"
+    start_at: str
+    you: ActivityDraft = ActivityDraft()
+    bot: ActivityDraft = ActivityDraft()
+    affinity: int = 50
+    trust: int = 50
+    feeling_summary: str = ""
+    facts: tuple[str, ...] = ()
+    opening: str = ""
+    continuity: str = "main"
+    bot_speaks_first: bool = False
+    note: str = ""
+
+
+class Started(msgspec.Struct, frozen=True):
+    """Ids of the chat that a kickoff made, and the events that make it."""
+
+    chat_id: str
+    events: list[NewEvent]
+
+
+def confirm(draft: KickoffDraft, bot: Bot, names: dict[str, str], new_id: Callable[[], str]) -> Started:
+    """The chat, its place, activities, presence, scene, feelings and opening, in one go."""
+    chat_id, branch_id = new_id(), new_id()
+    created = ChatCreated(
+        chat_id=chat_id,
+        branch_id=branch_id,
+        title=draft.title.strip() or bot.name,
+        bot_ids=(bot.id,),
+        you_id=draft.you_id,
+        continuity=new_id() if draft.continuity == "own" else draft.continuity,
+    )
+    told = [*_setting(draft, bot, new_id), *_feelings(draft, bot)]
+    scene_id = next(event.scene_id for event in told if isinstance(event, SceneOpened))
+    if draft.opening.strip():
+        told.append(_opening(draft, bot, scene_id, names, new_id))
+    return Started(chat_id, [library(created), *story(chat_id, branch_id, 1, *told)])
+
+
+def _setting(draft: KickoffDraft, bot: Bot, new_id: Callable[[], str]) -> list[StoryPayload]:
+    place_id, scene_id = new_id(), new_id()
+    both = (draft.you_id, bot.id)
+    return [
+        ClockAdvanced(at=draft.start_at, prior="", reason="kickoff"),
+        ContainerCreated(
+            container_id=place_id,
+            name=draft.place_name.strip() or "somewhere",
+            container_type=draft.place_type or "place",
+            is_moving=draft.is_moving,
+            is_public=draft.is_public,
+            audible_range=draft.audible_range,
+        ),
+        *(EntityEntered(entity=entity, at=draft.start_at) for entity in both),
+        _activity(draft.you_id, place_id, draft.you),
+        _activity(bot.id, place_id, draft.bot),
+        SceneOpened(scene_id=scene_id, container_id=place_id, participants=both, at=draft.start_at),
+    ]
+
+
+def _activity(entity: str, container_id: str, draft: ActivityDraft) -> ActivityChange:
+    return ActivityChange(entity=entity, container_id=container_id, **msgspec.structs.asdict(draft))
+
+
+def _feelings(draft: KickoffDraft, bot: Bot) -> list[StoryPayload]:
+    seeded = EdgeSeeded(
+        source=bot.id,
+        target=draft.you_id,
+        affinity=draft.affinity,
+        trust=draft.trust,
+        summary=draft.feeling_summary,
+        facts=draft.facts,
+    )
+    return [seeded, EdgeSeeded(source=draft.you_id, target=bot.id)]
+
+
+def _opening(
+    draft: KickoffDraft, bot: Bot, scene_id: str, names: dict[str, str], new_id: Callable[[], str]
+) -> AssistantTurn:
+    return AssistantTurn(
+        turn_id=new_id(),
+        speaker=NARRATOR,
+        text=draft.opening,
+        segments=parse_segments(draft.opening, names),
+        present=tuple(sorted((draft.you_id, bot.id))),
+        scene_id=scene_id,
+        at=draft.start_at,
+        origin="opening",
+    )

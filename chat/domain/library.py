@@ -1,0 +1,167 @@
+"""The library fold: personas, bots, chats, branches, and what is selected. Its events are permanent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from chat.domain import bots
+from chat.domain.bots import Bot
+from chat.domain.chats import Branch, Chat
+from chat.domain.events import (
+    BotArchived,
+    BotAuthored,
+    BotRestored,
+    BranchForked,
+    BranchSelected,
+    ChatArchived,
+    ChatCreated,
+    ChatRenamed,
+    ChatRestored,
+    Event,
+    YouAuthored,
+)
+from chat.domain.lineage import Lineage, lineage_of
+from chat.domain.people import Person
+from chat.domain.records import Change, Put, Record
+
+R = TypeVar("R", bound=Record)
+
+
+class Library(msgspec.Struct, frozen=True):
+    """Everything that exists outside the stories, by id."""
+
+    people: dict[str, Person] = {}
+    bots: dict[str, Bot] = {}
+    chats: dict[str, Chat] = {}
+    branches: dict[str, Branch] = {}
+
+    def lineage(self, chat_id: str) -> Lineage:
+        """The selected branch of a chat and its ancestors, with their cuts."""
+        return lineage_of(self.branches, self.chats[chat_id].branch_id)
+
+    def default_person(self) -> Person | None:
+        return next((person for person in self.people.values() if person.is_default), None)
+
+    def name_of(self, entity: str) -> str:
+        found = self.people.get(entity) or self.bots.get(entity)
+        return found.name if found else "Narrator"
+
+
+Step = tuple[Library, list[Change]]
+
+
+def evolve(library: Library, event: Event) -> Step:
+    """The library after one event, and the rows that changed. Only library events come here."""
+    return _CASES[type(event.data)](library, event, event.data)
+
+
+def _with(records: dict[str, R], *changed: R) -> dict[str, R]:
+    return {**records, **{record.id: record for record in changed}}  # type: ignore[attr-defined]
+
+
+def _you_authored(library: Library, event: Event, data: YouAuthored) -> Step:
+    person = Person(
+        id=data.you_id,
+        name=data.name,
+        pronouns=data.pronouns,
+        persona=data.persona,
+        appearance=data.appearance,
+        is_default=data.is_default or not library.people,
+        updated_at=event.ts,
+    )
+    others = (
+        [p for p in library.people.values() if p.is_default and p.id != person.id]
+        if person.is_default
+        else []
+    )
+    changed = [person, *(replace(other, is_default=False) for other in others)]
+    return replace(library, people=_with(library.people, *changed)), [Put(record) for record in changed]
+
+
+def _bot(library: Library, bot: Bot) -> Step:
+    return replace(library, bots=_with(library.bots, bot)), [Put(bot)]
+
+
+def _bot_authored(library: Library, event: Event, data: BotAuthored) -> Step:
+    return _bot(library, bots.authored(library.bots.get(data.bot_id), event, data))
+
+
+def _bot_archived(library: Library, event: Event, data: BotArchived) -> Step:
+    return _bot(library, bots.archived(library.bots[data.bot_id], event, True))
+
+
+def _bot_restored(library: Library, event: Event, data: BotRestored) -> Step:
+    return _bot(library, bots.archived(library.bots[data.bot_id], event, False))
+
+
+def _chat(library: Library, chat: Chat) -> Step:
+    return replace(library, chats=_with(library.chats, chat)), [Put(chat)]
+
+
+def _chat_created(library: Library, event: Event, data: ChatCreated) -> Step:
+    branch = Branch(
+        id=data.branch_id,
+        chat_id=data.chat_id,
+        parent_id=None,
+        fork_step=0,
+        reason="start",
+        created_at=event.ts,
+    )
+    chat = Chat(
+        id=data.chat_id,
+        title=data.title,
+        bot_ids=data.bot_ids,
+        you_id=data.you_id,
+        continuity=data.continuity,
+        branch_id=data.branch_id,
+        archived=False,
+        created_at=event.ts,
+    )
+    known, changes = _chat(library, chat)
+    return replace(known, branches=_with(library.branches, branch)), [*changes, Put(branch)]
+
+
+def _chat_renamed(library: Library, event: Event, data: ChatRenamed) -> Step:
+    return _chat(library, replace(library.chats[data.chat_id], title=data.title))
+
+
+def _chat_archived(library: Library, event: Event, data: ChatArchived) -> Step:
+    return _chat(library, replace(library.chats[data.chat_id], archived=True))
+
+
+def _chat_restored(library: Library, event: Event, data: ChatRestored) -> Step:
+    return _chat(library, replace(library.chats[data.chat_id], archived=False))
+
+
+def _branch_forked(library: Library, event: Event, data: BranchForked) -> Step:
+    branch = Branch(
+        id=data.branch_id,
+        chat_id=data.chat_id,
+        parent_id=data.parent_id,
+        fork_step=data.fork_step,
+        reason=data.reason,
+        created_at=event.ts,
+    )
+    return replace(library, branches=_with(library.branches, branch)), [Put(branch)]
+
+
+def _branch_selected(library: Library, event: Event, data: BranchSelected) -> Step:
+    return _chat(library, replace(library.chats[data.chat_id], branch_id=data.branch_id))
+
+
+_CASES: dict[type, Callable[[Library, Event, Any], Step]] = {
+    YouAuthored: _you_authored,
+    BotAuthored: _bot_authored,
+    BotArchived: _bot_archived,
+    BotRestored: _bot_restored,
+    ChatCreated: _chat_created,
+    ChatRenamed: _chat_renamed,
+    ChatArchived: _chat_archived,
+    ChatRestored: _chat_restored,
+    BranchForked: _branch_forked,
+    BranchSelected: _branch_selected,
+}

@@ -1,0 +1,84 @@
+"""What a fold hands to the tables: records, one per row, and the three ways a row changes.
+
+A record's fields are its table's columns, in order; lists and segments are stored as JSON text.
+The store writes and reads records without knowing what they mean.
+"""
+
+from __future__ import annotations
+
+import typing
+from functools import cache
+from typing import Any, ClassVar, Self
+
+import msgspec
+
+Row = tuple[Any, ...]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every row. `table` names its table, `key` the columns of its primary key."""
+
+    table: ClassVar[str]
+    key: ClassVar[tuple[str, ...]] = ("id",)
+
+    def row(self) -> Row:
+        """The values in column order, as SQLite stores them."""
+        values = [getattr(self, name) for name in self.__struct_fields__]
+        for index in _json_columns(type(self)):
+            values[index] = msgspec.json.encode(values[index]).decode()
+        for index in _flag_columns(type(self)):
+            values[index] = int(values[index])
+        return tuple(values)
+
+    def key_values(self) -> Row:
+        return tuple(getattr(self, name) for name in self.key)
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """The record a row holds; `row` has every column, in order."""
+        values = list(row)
+        for index, decoder in _json_columns(cls).items():
+            values[index] = decoder.decode(values[index])
+        for index in _flag_columns(cls):
+            values[index] = bool(values[index])
+        return cls(**dict(zip(cls.__struct_fields__, values, strict=True)))
+
+
+@cache
+def _json_columns(record: type[Record]) -> dict[int, msgspec.json.Decoder[Any]]:
+    hints = typing.get_type_hints(record)
+    return {
+        index: msgspec.json.Decoder(hints[name])
+        for index, name in enumerate(record.__struct_fields__)
+        if typing.get_origin(hints[name]) in (tuple, dict)
+    }
+
+
+@cache
+def _flag_columns(record: type[Record]) -> tuple[int, ...]:
+    hints = typing.get_type_hints(record)
+    return tuple(i for i, name in enumerate(record.__struct_fields__) if hints[name] is bool)
+
+
+class Put(msgspec.Struct, frozen=True):
+    """The row is now this, whether it was there or not."""
+
+    record: Record
+
+
+class Set(msgspec.Struct, frozen=True):
+    """Some columns of an existing row changed; nothing happens where there is no such row."""
+
+    table: str
+    key: Row
+    values: dict[str, Any]
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """The row is gone."""
+
+    table: str
+    key: Row
+
+
+Change = Put | Set | Drop

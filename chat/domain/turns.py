@@ -1,0 +1,154 @@
+"""Turns: one entry by one speaker. Their rows are kept for every branch, because each is a fact of its own event.
+
+`changes` never looks at a world, so the same events give the same rows whatever branch is selected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from chat.domain.events import AssistantTurn, AssistantTurnStarted, Event, UserTurn
+from chat.domain.records import Change, Put, Record, Set
+from chat.domain.segments import Segment
+from chat.errors import BlankText, TextNotStorable, TextTooLong
+
+
+class Turn(Record, frozen=True):
+    """`role` is user or assistant; `is_running` until the reply ended; `at` is story time, `ts` real time."""
+
+    table = "turns"
+    id: str
+    chat_id: str
+    branch_id: str
+    step: int
+    role: str
+    speaker: str
+    text: str
+    segments: tuple[Segment, ...] = ()
+    present: tuple[str, ...] = ()
+    is_running: bool = False
+    truncated: bool = False
+    stop_reason: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    error_next_step: str = ""
+    reply_to: str | None = None
+    model: str = ""
+    call_id: str | None = None
+    reasoning: str = ""
+    origin: str = "reply"
+    scene_id: str = ""
+    at: str = ""
+    ts: str = ""
+    event_id: int = 0
+    started_event_id: int | None = None
+    idempotency_key: str = ""
+
+
+def changes(event: Event) -> list[Change]:
+    """The turn row an event makes or completes; empty for events that are not about a turn's words."""
+    match event.data:
+        case UserTurn():
+            return [Put(_said(event, event.data))]
+        case AssistantTurnStarted():
+            return [Put(_started(event, event.data))]
+        case AssistantTurn(origin="opening"):
+            return [
+                Put(Turn(**_place(event, event.data.turn_id), role="assistant", **_ended(event, event.data)))
+            ]
+        case AssistantTurn():
+            return [_finished(event, event.data)]
+        case _:
+            return []
+
+
+def _place(event: Event, turn_id: str) -> dict[str, Any]:
+    return {
+        "id": turn_id,
+        "chat_id": event.stream.removeprefix("chat:"),
+        "branch_id": event.branch_id or "",
+        "step": event.step or 0,
+    }
+
+
+def _said(event: Event, data: UserTurn) -> Turn:
+    return Turn(
+        **_place(event, data.turn_id),
+        role="user",
+        speaker=data.speaker,
+        text=data.text,
+        segments=data.segments,
+        present=data.present,
+        scene_id=data.scene_id,
+        at=data.at,
+        ts=event.ts,
+        event_id=event.id,
+        idempotency_key=data.idempotency_key,
+    )
+
+
+def _started(event: Event, data: AssistantTurnStarted) -> Turn:
+    return Turn(
+        **_place(event, data.turn_id),
+        role="assistant",
+        speaker=data.speaker,
+        text="",
+        is_running=True,
+        reply_to=data.reply_to,
+        model=data.model,
+        ts=event.ts,
+        event_id=event.id,
+        started_event_id=event.id,
+    )
+
+
+def _ended(event: Event, data: AssistantTurn) -> dict[str, Any]:
+    return {
+        "speaker": data.speaker,
+        "text": data.text,
+        "segments": data.segments,
+        "present": data.present,
+        "truncated": data.truncated,
+        "stop_reason": data.stop_reason,
+        "error_code": data.error_code,
+        "error_message": data.error_message,
+        "error_next_step": data.error_next_step,
+        "reply_to": data.reply_to,
+        "model": data.model,
+        "call_id": data.call_id,
+        "reasoning": data.reasoning,
+        "origin": data.origin,
+        "scene_id": data.scene_id,
+        "at": data.at,
+        "ts": event.ts,
+        "event_id": event.id,
+    }
+
+
+def _finished(event: Event, data: AssistantTurn) -> Set:
+    values = _ended(event, data) | {"is_running": 0, "truncated": int(data.truncated)}
+    for name in ("segments", "present"):
+        values[name] = msgspec.json.encode(values[name]).decode()
+    return Set(Turn.table, (data.turn_id,), values)
+
+
+def check_text(text: str, limit_chars: int) -> str:
+    """The player's words with line ends as LF, or a refusal that says why; nothing else is changed."""
+    tidy = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not tidy.strip():
+        raise BlankText("There is nothing to send: the text is blank.")
+    if len(tidy) > limit_chars:
+        raise TextTooLong(f"The text has {len(tidy):,} characters; one turn can have {limit_chars:,}.")
+    if "\x00" in tidy or any("\ud800" <= char <= "\udfff" for char in tidy):
+        raise TextNotStorable(
+            "The text holds a character that cannot be stored (a NUL or half of a broken emoji)."
+        )
+    return tidy
+
+
+def is_spoken(segments: Sequence[Segment]) -> bool:
+    """True when there is more than out-of-character talk, so that a reply makes sense."""
+    return any(segment.kind != "ooc" and segment.text.strip() for segment in segments)

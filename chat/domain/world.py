@@ -1,0 +1,186 @@
+"""The world fold: what is open in one chat on its selected line. Closed things are rows it never needs back.
+
+So the cost of one event, and of loading a chat, does not grow with its story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from chat.domain import activities, edges, memories, places, scenes
+from chat.domain.activities import Activity
+from chat.domain.edges import Edge
+from chat.domain.events import (
+    ActivityChange,
+    AssistantTurn,
+    AssistantTurnStarted,
+    ClockAdvanced,
+    ContainerCreated,
+    EdgeSeeded,
+    EdgeUpdate,
+    EntityEntered,
+    EntityLeft,
+    Event,
+    MemorySignificanceSet,
+    MemoryWritten,
+    SceneClosed,
+    SceneOpened,
+    UserTurn,
+)
+from chat.domain.memories import Witness
+from chat.domain.places import Place
+from chat.domain.records import Change, Put, Record, Set
+from chat.domain.scenes import Scene
+
+
+class ChatState(Record, frozen=True):
+    """The scalar part of a world: story time in UTC, weather, who is present, where the line stands."""
+
+    table = "chat_state"
+    key = ("chat_id",)
+    chat_id: str
+    head_step: int = 0
+    clock_at: str = ""
+    weather: str = ""
+    narrative_anchor: str = ""
+    scene_id: str | None = None
+    present: tuple[str, ...] = ()
+    running_turn_id: str | None = None
+    last_ts: str = ""
+
+
+class World(msgspec.Struct, frozen=True):
+    """One chat as it stands. `edges` is keyed by (source, target), `activities` by entity."""
+
+    state: ChatState
+    scene: Scene | None = None
+    places: dict[str, Place] = {}
+    activities: dict[str, Activity] = {}
+    edges: dict[tuple[str, str], Edge] = {}
+
+    @property
+    def chat_id(self) -> str:
+        return self.state.chat_id
+
+    def edge(self, source: str, target: str) -> Edge:
+        """What `source` feels toward `target`; neutral when they never met."""
+        return self.edges.get((source, target)) or Edge(chat_id=self.chat_id, source=source, target=target)
+
+    def place(self) -> Place | None:
+        """Where the open scene is."""
+        return self.places.get(self.scene.container_id) if self.scene else None
+
+
+def empty(chat_id: str) -> World:
+    return World(ChatState(chat_id=chat_id))
+
+
+Step = tuple[World, list[Change]]
+
+
+def evolve(world: World, event: Event) -> Step:
+    """The world after one visible event of its chat, and the rows that changed. Turn rows come from `turns.changes`."""
+    after, changes = _CASES[type(event.data)](world, event, event.data)
+    state = replace(after.state, head_step=max(after.state.head_step, event.step or 0), last_ts=event.ts)
+    changes.append(Put(state))
+    return replace(after, state=state), changes
+
+
+def _state(world: World, **values: Any) -> World:
+    return replace(world, state=replace(world.state, **values))
+
+
+def _container_created(world: World, event: Event, data: ContainerCreated) -> Step:
+    place = places.created(world.chat_id, data)
+    return replace(world, places={**world.places, place.id: place}), [Put(place)]
+
+
+def _activity_change(world: World, event: Event, data: ActivityChange) -> Step:
+    activity = activities.changed(world.chat_id, data)
+    return replace(world, activities={**world.activities, activity.entity: activity}), [Put(activity)]
+
+
+def _clock_advanced(world: World, event: Event, data: ClockAdvanced) -> Step:
+    return _state(world, clock_at=data.at), []
+
+
+def _scene_opened(world: World, event: Event, data: SceneOpened) -> Step:
+    scene = scenes.opened(world.chat_id, data)
+    after = _state(replace(world, scene=scene), scene_id=scene.id)
+    return after, [Put(scene)]
+
+
+def _scene_closed(world: World, event: Event, data: SceneClosed) -> Step:
+    values = {"closed_at": data.at, "significance": data.significance, "reason": data.reason}
+    change = Set(Scene.table, (data.scene_id,), values)
+    if world.scene is None or world.scene.id != data.scene_id:
+        return world, [change]
+    return _state(replace(world, scene=None), scene_id=None), [change]
+
+
+def _entity_entered(world: World, event: Event, data: EntityEntered) -> Step:
+    present = tuple(sorted({*world.state.present, data.entity}))
+    return _state(world, present=present), []
+
+
+def _entity_left(world: World, event: Event, data: EntityLeft) -> Step:
+    return _state(world, present=tuple(one for one in world.state.present if one != data.entity)), []
+
+
+def _user_turn(world: World, event: Event, data: UserTurn) -> Step:
+    return world, []
+
+
+def _assistant_turn_started(world: World, event: Event, data: AssistantTurnStarted) -> Step:
+    return _state(world, running_turn_id=data.turn_id), []
+
+
+def _assistant_turn(world: World, event: Event, data: AssistantTurn) -> Step:
+    if world.state.running_turn_id == data.turn_id:
+        return _state(world, running_turn_id=None), []
+    return world, []
+
+
+def _edge_seeded(world: World, event: Event, data: EdgeSeeded) -> Step:
+    edge = edges.seeded(world.chat_id, event, data)
+    return replace(world, edges={**world.edges, (edge.source, edge.target): edge}), [Put(edge)]
+
+
+def _edge_update(world: World, event: Event, data: EdgeUpdate) -> Step:
+    edge, change = edges.updated(world.edge(data.source, data.target), event, data)
+    return replace(world, edges={**world.edges, (edge.source, edge.target): edge}), [Put(edge), Put(change)]
+
+
+def _memory_written(world: World, event: Event, data: MemoryWritten) -> Step:
+    memory = memories.written(world.chat_id, event, data)
+    seen_by = [
+        Put(Witness(memory_id=data.memory_id, entity=entity, chat_id=world.chat_id))
+        for entity in data.witnesses
+    ]
+    return world, [Put(memory), *seen_by]
+
+
+def _memory_significance_set(world: World, event: Event, data: MemorySignificanceSet) -> Step:
+    return world, [Set(memories.Memory.table, (data.memory_id,), {"significance": data.significance})]
+
+
+_CASES: dict[type, Callable[[World, Event, Any], Step]] = {
+    ContainerCreated: _container_created,
+    ActivityChange: _activity_change,
+    ClockAdvanced: _clock_advanced,
+    SceneOpened: _scene_opened,
+    SceneClosed: _scene_closed,
+    EntityEntered: _entity_entered,
+    EntityLeft: _entity_left,
+    UserTurn: _user_turn,
+    AssistantTurnStarted: _assistant_turn_started,
+    AssistantTurn: _assistant_turn,
+    EdgeSeeded: _edge_seeded,
+    EdgeUpdate: _edge_update,
+    MemoryWritten: _memory_written,
+    MemorySignificanceSet: _memory_significance_set,
+}
