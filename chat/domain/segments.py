@@ -27,14 +27,12 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _LINE_END = "\n\r\v\f\x85\u2028\u2029"
-_END = r"(?:\r\n|\r(?!\n)|[\n\v\f\x85\u2028\u2029])"
 _BLANK = r"[ \t\u00a0\u200b-\u200f\u2060\ufeff]*"
-_TOKEN = re.compile(
-    rf"(?P<command>(?:\A|(?<=[{_LINE_END}])){_BLANK}/(?P<word>whisper|think)(?!\w))"
-    rf"|(?P<paragraph>{_END}{_BLANK}{_END})|(?P<line>{_END})"
-    r'|(?P<ooc>\({2,})|(?P<quote>["“”„«»「」『』])|(?P<star>\*+)',
-    re.IGNORECASE,
-)
+_MARK = re.compile(rf'[{_LINE_END}(*"“”„«»「」『』]')
+_BREAK = re.compile(rf"(?:\r\n|[{_LINE_END}])(?P<empty>{_BLANK}[{_LINE_END}])?")
+_COMMAND = re.compile(rf"{_BLANK}/(?P<word>whisper|think)(?!\w)", re.IGNORECASE)
+_OPEN_ASIDE = re.compile(r"\({2,}")
+_STARS = re.compile(r"\*+")
 _PARENS = re.compile(r"\({2,}|\){2,}")
 _CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}
 _QUOTED_NAME = re.compile(rf'["“„«]([^"“”«»{_LINE_END}]*)["“”»]')
@@ -65,21 +63,23 @@ class _Scanner:
         self._cue = 0
 
     def segments(self) -> tuple[Segment, ...]:
-        steps = {
-            "command": self._on_command,
-            "paragraph": self._on_paragraph,
-            "line": self._on_line,
-            "ooc": self._on_ooc,
-            "quote": self._on_quote,
-            "star": self._on_star,
-        }
-        position = 0
-        while token := _TOKEN.search(self._text, position):
-            position = steps[token.lastgroup or ""](token)
+        position = self._command(0)
+        while mark := _MARK.search(self._text, position):
+            position = self._step(mark[0], mark.start())
         self._cut(len(self._text))
         if self._lead:
             self._done.append(Segment("narration", self._lead))
         return tuple(self._done)
+
+    def _step(self, mark: str, place: int) -> int:
+        """Deals with the mark at `place`; returns where to read on."""
+        if mark == "(":
+            return self._aside(place)
+        if mark == "*":
+            return self._star(place)
+        if mark in _LINE_END:
+            return self._line_end(place)
+        return self._quote(mark, place)
 
     def _cut(self, end: int, mode: Kind = "narration", closers: str = "") -> None:
         """Ends the running segment at `end` and begins one of kind `mode`."""
@@ -100,15 +100,25 @@ class _Scanner:
             cue = max(0, segment.cue + len(words) - len(segment.text)) if segment.cue else 0
             self._done.append(Segment(segment.kind, words, segment.to, cue))
 
-    def _on_command(self, token: re.Match[str]) -> int:
-        if token["word"].lower() == "think":
-            self._cut(token.start(), "thought")
-            cue_end = self._after_gap(token.end())
-        else:
-            self._cut(token.start(), "whisper")
-            cue_end = self._addressee(token.end())
-        self._cue = cue_end - token.start()
-        return cue_end
+    def _line_end(self, place: int) -> int:
+        """A line end ends a whisper or thought, an empty line ends whatever is open; a command may follow."""
+        line = _BREAK.match(self._text, place)
+        if line and (line["empty"] or self._mode in ("whisper", "thought")) and self._mode != "narration":
+            self._cut(place)
+        return self._command(
+            line.start("empty") if line and line["empty"] else line.end() if line else place + 1
+        )
+
+    def _command(self, place: int) -> int:
+        """Begins a whisper or thought if the line that starts at `place` asks for one."""
+        command = _COMMAND.match(self._text, place)
+        if not command:
+            return place
+        thought = command["word"].lower() == "think"
+        self._cut(place, "thought" if thought else "whisper")
+        end = self._after_gap(command.end()) if thought else self._addressee(command.end())
+        self._cue = end - place
+        return end
 
     def _addressee(self, position: int) -> int:
         """Reads the name behind "/whisper"; sets who hears it and returns where the words begin."""
@@ -145,22 +155,14 @@ class _Scanner:
         following = self._text[place : place + 1]
         return not following or following.isspace() or following in ":,"
 
-    def _on_paragraph(self, token: re.Match[str]) -> int:
-        """An empty line ends whatever is open."""
-        if self._mode != "narration":
-            self._cut(token.start())
-        return token.end()
-
-    def _on_line(self, token: re.Match[str]) -> int:
-        if self._mode in ("whisper", "thought"):
-            self._cut(token.start())
-        return token.end()
-
-    def _on_ooc(self, token: re.Match[str]) -> int:
+    def _aside(self, place: int) -> int:
         """An aside breaks out of everything; what it interrupted goes on behind it, to the same ears."""
+        opening = _OPEN_ASIDE.match(self._text, place)
+        if not opening:
+            return place + 1
         mode, closers, to = self._mode, self._closers, self._to
-        self._cut(token.start(), "ooc")
-        end = self._aside_end(token)
+        self._cut(place, "ooc")
+        end = self._aside_end(opening)
         self._cut(end, mode, closers)
         self._to = to
         return end
@@ -174,25 +176,24 @@ class _Scanner:
                 return run.end()
         return len(self._text)
 
-    def _on_quote(self, token: re.Match[str]) -> int:
-        if self._mode == "dialogue" and token[0] in self._closers:
-            self._cut(token.end())
-        elif self._mode == "narration" and self._opens(token) and token[0] in _CLOSERS:
-            self._cut(token.start(), "dialogue", _CLOSERS[token[0]])
-        return token.end()
+    def _quote(self, mark: str, place: int) -> int:
+        if self._mode == "dialogue" and mark in self._closers:
+            self._cut(place + 1)
+        elif self._mode == "narration" and mark in _CLOSERS and self._opens(place, place + 1):
+            self._cut(place, "dialogue", _CLOSERS[mark])
+        return place + 1
 
-    def _on_star(self, token: re.Match[str]) -> int:
+    def _star(self, place: int) -> int:
         """Only a single star marks an action: two are bold type, one before a space is just a star."""
-        if len(token[0]) == 1 and self._mode == "action":
-            self._cut(token.end())
-        elif len(token[0]) == 1 and self._mode == "narration" and self._opens(token):
-            self._cut(token.start(), "action")
-        return token.end()
+        stars = _STARS.match(self._text, place)
+        end = stars.end() if stars else place + 1
+        if end == place + 1 and self._mode == "action":
+            self._cut(end)
+        elif end == place + 1 and self._mode == "narration" and self._opens(place, end):
+            self._cut(place, "action")
+        return end
 
-    def _opens(self, token: re.Match[str]) -> bool:
+    def _opens(self, start: int, end: int) -> bool:
         """A mark glued to the end of a word or number (5", 2*3), or with nothing behind it, opens nothing."""
-        before, after = (
-            self._text[token.start() - 1 : token.start()],
-            self._text[token.end() : token.end() + 1],
-        )
+        before, after = self._text[start - 1 : start] if start else "", self._text[end : end + 1]
         return bool(after) and not after.isspace() and not before.isalnum()
