@@ -3,6 +3,7 @@
 ChatError
     SettingsError            a setting is unreadable or outside its range
     Refused                  the request cannot be carried out; nothing changed
+        SettingRefused       a setting typed on a page or a command line cannot be kept; carries its field
         BlankText            nothing was written
         TextTooLong          more than the limit
         TextNotStorable      NUL or a lone surrogate, which no database can hold
@@ -58,6 +59,17 @@ class SettingsError(ChatError):
 
 class Refused(ChatError):
     code = "refused"
+
+
+class SettingRefused(Refused):
+    """`field` is the name of the form field to mark; the message never repeats what was typed."""
+
+    code = "setting"
+    default_next_step = "Correct it and save again; nothing was changed."
+
+    def __init__(self, message: str, next_step: str = "", *, field: str = "") -> None:
+        super().__init__(message, next_step)
+        self.field = field
 
 
 class BlankText(Refused):

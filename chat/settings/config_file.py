@@ -1,0 +1,79 @@
+"""Reads and writes data/config.toml: the one file that may hold the key.
+
+It is always written whole, at 0600, beside the old one and then renamed over it, so a crash leaves the old
+or the new file. It must never put a value from the file into an error.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from chat.errors import SettingsError
+
+_HEADER = "# Written by the Settings page; comments are not kept. config.example.toml explains every key.\n\n"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The whole file, or nothing when there is none."""
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} cannot be read as TOML: {error}.", _fix(path)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.name} is not written in UTF-8.", _fix(path)) from None
+    except OSError as error:
+        raise SettingsError(f"{path.name} cannot be read: {error.strerror}.", _fix(path)) from None
+
+
+def write(path: Path, values: dict[str, Any]) -> None:
+    """Replaces the file in one step. Raises OSError when the folder or the disk does not allow it."""
+    target = Path(os.path.realpath(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write((_HEADER + tomli_w.dumps(values)).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(target.parent)
+
+
+def tighten(path: Path) -> str:
+    """Takes the file away from other users; a sentence when it was open to them, else ""."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not mode & 0o077:
+            return ""
+        path.chmod(0o600)
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return f"{path.name} can be read by other users of this machine, and it may hold a key: make it 0600."
+    return f"{path.name} could be read by other users of this machine; now only you can read it."
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fix(path: Path) -> str:
+    return f"Correct {path} and start again, or move it away to start with the defaults."
