@@ -1,4 +1,4 @@
-"""The shape of the program: small files, plain names, imports one way, nothing dead, nothing from elsewhere."""
+"""The shape of the program: small files, plain names, one-way imports, nothing dead, all of it here."""
 
 from __future__ import annotations
 

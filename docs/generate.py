@@ -1,0 +1,225 @@
+"""Writes the pages of docs/ that are made from code, so that they cannot say something else than it does.
+
+`python docs/generate.py` writes them; with `--check` it only names the ones that are out of date, and fails.
+Nothing is started: the catalogue, the schema, the app and the command line are built and looked at.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def page(title: str, source: str, intro: str, parts: Iterable[str]) -> str:
+    notice = f"<!-- Made by docs/generate.py from {source}. Change that, then run `make docs`. -->"
+    return "\n\n".join(part.strip() for part in (f"# {title}", notice, intro, *parts) if part.strip()) + "\n"
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table, or nothing at all when there are no rows."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *lines]) if lines else ""
+
+
+def code(value: object) -> str:
+    return f"`{value}`"
+
+
+def on_one_line(text: str | None) -> str:
+    return " ".join(inspect.cleandoc(text or "").split())
+
+
+# Events
+
+
+def events() -> str:
+    from chat.domain import events as catalogue
+
+    rooms: dict[str, list[Any]] = {}
+    for payload in catalogue.CATALOGUE.values():
+        rooms.setdefault(payload.room, []).append(payload)
+    parts = [part for room, payloads in rooms.items() for part in _room_of_events(room, payloads)]
+    intro = (
+        f"{len(catalogue.CATALOGUE)} kinds of event can be in the log. Each line below a kind is a field "
+        "of its payload. How the log works stands in [architecture](architecture.md)."
+    )
+    return page("Events", "chat/domain/events.py", intro, parts)
+
+
+def _room_of_events(room: str, payloads: list[Any]) -> Iterator[str]:
+    yield f"## Stream: {'chat:<id>' if room == 'chat' else room}"
+    for payload in payloads:
+        yield f"### {payload.kind}\n\nVersion {payload.version}. {on_one_line(payload.__doc__)}"
+        yield table(("field", "type", "default"), _fields(payload))
+
+
+def _fields(struct: Any) -> Iterator[tuple[str, str, str]]:
+    import msgspec
+
+    written: dict[str, str] = {}
+    for owner in reversed(struct.__mro__):
+        written |= {name: str(hint) for name, hint in inspect.get_annotations(owner).items()}
+    for field in msgspec.structs.fields(struct):
+        factory = field.default_factory
+        default = field.default if factory is msgspec.NODEFAULT else factory()
+        needed = default is msgspec.NODEFAULT
+        yield code(field.name), code(written[field.name]), "" if needed else code(repr(default))
+
+
+# Settings
+
+
+def settings() -> str:
+    from chat.settings import Settings
+
+    intro = (
+        "A value given on the command line wins over the environment, which wins over `config.toml` in the "
+        "data folder, which wins over the default. The name in the environment is `CHAT_` and the name below in "
+        "capitals, with two underscores for each dot: `CHAT_CONNECTION__BASE_URL`."
+    )
+    groups = dict(_groups(Settings))
+    parts = []
+    for name, model in groups.items():
+        parts.append(f"## {name or 'general'}\n\n{on_one_line(model.__doc__) if name else ''}")
+        parts.append(table(("setting", "type", "default", "what it is"), _settings(name, model)))
+    return page("Settings", "chat/settings/schema.py", intro, parts)
+
+
+def _groups(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name -> model, for the schema itself and every group nested in it."""
+    yield prefix, model
+    for name, field in model.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            yield from _groups(field.annotation, f"{prefix}.{name}".strip("."))
+
+
+def _settings(prefix: str, model: Any) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            continue
+        default = field.get_default(call_default_factory=True)
+        shown = "" if default in (None, "") else code(default)
+        limits = " ".join(_limits(field))
+        about = on_one_line(field.description) + (f" ({limits})" if limits else "")
+        yield code(f"{prefix}.{name}".strip(".")), code(_type_name(field.annotation)), shown, about
+
+
+def _limits(field: Any) -> Iterator[str]:
+    words = {
+        "ge": "at least",
+        "gt": "more than",
+        "le": "at most",
+        "lt": "less than",
+        "max_length": "length at most",
+    }
+    for rule in field.metadata:
+        for attribute, word in words.items():
+            if getattr(rule, attribute, None) is not None:
+                yield f"{word} {getattr(rule, attribute)}"
+
+
+def _type_name(annotation: Any) -> str:
+    return re.sub(r"\b(?:\w+\.)+", "", inspect.formatannotation(annotation))
+
+
+# Routes
+
+
+def routes() -> str:
+    intro = (
+        "Every page and action also answers JSON to `Accept: application/json`. An id that belongs to "
+        "another parent is 404. Fields are those of a posted form; the ones with a star must be there."
+    )
+    rows = sorted(
+        {row for route in _app_routes() for row in _route_rows(route)}, key=lambda row: (row[1], row[0])
+    )
+    parts = [table(("method", "address", "what it does", "query", "form"), rows)]
+    return page("Routes", "chat/web/routes/", intro, parts)
+
+
+def _app_routes() -> list[Any]:
+    from chat.app import create_app
+    from chat.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        return list(create_app(Settings(data_dir=Path(folder))).routes)
+
+
+def _route_rows(route: Any) -> Iterator[tuple[str, ...]]:
+    endpoint = getattr(route, "endpoint", None)
+    if endpoint is None:
+        return
+    dependant = getattr(route, "dependant", None)
+    query = _parameters(dependant.query_params) if dependant else ""
+    form = _parameters(dependant.body_params) if dependant else ""
+    for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
+        yield method, code(route.path), on_one_line(inspect.getdoc(endpoint)), query, form
+
+
+def _parameters(parameters: list[Any]) -> str:
+    return ", ".join(code(p.alias) + ("*" if p.field_info.is_required() else "") for p in parameters)
+
+
+# Command line
+
+
+def cli() -> str:
+    import typer.main
+
+    from chat.cli import app
+
+    command = typer.main.get_command(app)
+    intro = on_one_line(command.help) or "What the `chat` command can do."
+    return page("Command line", "chat/cli.py", intro, _commands("chat", command))
+
+
+def _commands(name: str, command: Any) -> Iterator[str]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield f"## {name}\n\n{inspect.cleandoc(command.help or '')}"
+        yield table(("argument or option", "default", "what it does"), _options(command))
+    for child_name in sorted(children):
+        yield from _commands(f"{name} {child_name}", children[child_name])
+
+
+def _options(command: Any) -> Iterator[tuple[str, ...]]:
+    for parameter in command.params:
+        names = ", ".join(code(name) for name in (*parameter.opts, *parameter.secondary_opts))
+        default = "" if parameter.default in (None, False, ...) else code(parameter.default)
+        yield names, default, on_one_line(getattr(parameter, "help", ""))
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "events.md": events,
+    "settings.md": settings,
+    "routes.md": routes,
+    "cli.md": cli,
+}
+
+
+def main(arguments: list[str]) -> int:
+    made = {name: make() for name, make in PAGES.items()}
+    stale = [name for name, text in made.items() if not _says(HERE / name, text)]
+    if "--check" in arguments:
+        for name in stale:
+            print(f"docs/{name} does not say what the code says. Run `make docs` and look at the difference.")
+        return 1 if stale else 0
+    for name in stale:
+        (HERE / name).write_text(made[name], "utf-8", newline="\n")
+        print(f"docs/{name} written")
+    return 0
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text("utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

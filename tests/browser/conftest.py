@@ -1,0 +1,59 @@
+"""A real headless Chromium. A page that logs an error, or asks for anything elsewhere, fails its test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.support.watch import Watch
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def _chromium_path() -> str:
+    for name in (os.environ.get("CHROMIUM_PATH", ""), *NAMES):
+        if name and (found := shutil.which(name)):
+            return found
+    raise AssertionError("No Chromium was found. `make test` installs one; or set CHROMIUM_PATH to yours.")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=_chromium_path(), args=QUIET)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watched = Watch()
+    yield watched
+    assert not watched.left_the_machine
+    assert not watched.errors
+
+
+@pytest.fixture
+async def page(browser: Browser, watch: Watch) -> Page:
+    """One tab. Another is `watch.over(await page.context.new_page())`."""
+    return watch.over(await browser.new_page())
