@@ -81,8 +81,8 @@ def settings() -> str:
 
     intro = (
         "A value given on the command line wins over the environment, which wins over `config.toml` in the "
-        "data folder, which wins over the default. The name in the environment is `CHAT_` and the name below in "
-        "capitals, with two underscores for each dot: `CHAT_CONNECTION__BASE_URL`."
+        "data folder, which wins over the default. The name in the environment is `CHAT_` and the name "
+        "below in capitals, with two underscores for each dot: `CHAT_CONNECTION__BASE_URL`."
     )
     groups = dict(_groups(Settings))
     parts = []
