@@ -1,0 +1,91 @@
+"""The catalogue of event kinds: what may ever happen, as frozen typed payloads.
+
+A payload holds ids and times minted by the command that made it, prior values where something is changed,
+and neither secrets nor rendered HTML. Nothing here reads a clock or a file.
+"""
+
+from chat.domain.events.catalogue import CATALOGUE, UPCASTERS, decode, encode
+from chat.domain.events.envelope import Event, NewEvent, ledger, library, story
+from chat.domain.events.ledger import LogGapAccepted, ModelCallFinished
+from chat.domain.events.library import (
+    BotArchived,
+    BotAuthored,
+    BotRestored,
+    BranchForked,
+    BranchSelected,
+    ChatArchived,
+    ChatCreated,
+    ChatRenamed,
+    ChatRestored,
+    YouAuthored,
+)
+from chat.domain.events.payload import (
+    LEDGER,
+    LIBRARY,
+    LedgerPayload,
+    LibraryPayload,
+    Payload,
+    StoryPayload,
+    chat_stream,
+)
+from chat.domain.events.story import (
+    ActivityChange,
+    AssistantTurn,
+    AssistantTurnStarted,
+    ClockAdvanced,
+    ContainerCreated,
+    EdgeSeeded,
+    EdgeUpdate,
+    EntityEntered,
+    EntityLeft,
+    MemorySignificanceSet,
+    MemoryWritten,
+    SceneClosed,
+    SceneOpened,
+    UserTurn,
+)
+
+__all__ = [
+    "CATALOGUE",
+    "LEDGER",
+    "LIBRARY",
+    "UPCASTERS",
+    "ActivityChange",
+    "AssistantTurn",
+    "AssistantTurnStarted",
+    "BotArchived",
+    "BotAuthored",
+    "BotRestored",
+    "BranchForked",
+    "BranchSelected",
+    "ChatArchived",
+    "ChatCreated",
+    "ChatRenamed",
+    "ChatRestored",
+    "ClockAdvanced",
+    "ContainerCreated",
+    "EdgeSeeded",
+    "EdgeUpdate",
+    "EntityEntered",
+    "EntityLeft",
+    "Event",
+    "LedgerPayload",
+    "LibraryPayload",
+    "LogGapAccepted",
+    "MemorySignificanceSet",
+    "MemoryWritten",
+    "ModelCallFinished",
+    "NewEvent",
+    "Payload",
+    "SceneClosed",
+    "SceneOpened",
+    "StoryPayload",
+    "UserTurn",
+    "YouAuthored",
+    "chat_stream",
+    "decode",
+    "encode",
+    "ledger",
+    "library",
+    "story",
+]

@@ -1,0 +1,191 @@
+"""Story events: what happens in one chat, on a branch and at a step."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from chat.domain.events.payload import StoryPayload
+from chat.domain.segments import Segment
+
+
+class ContainerCreated(StoryPayload, frozen=True):
+    """A place came to be: a room, a street, a moving car."""
+
+    kind = "container_created"
+    container_id: str
+    name: str
+    container_type: str = "place"
+    parent_id: str | None = None
+    is_moving: bool = False
+    is_public: bool = False
+    audible_range: Literal["none", "near", "room", "far"] = "room"
+
+
+class ActivityChange(StoryPayload, frozen=True):
+    """What one entity is doing from now on; `prior_action` is what it did before."""
+
+    kind = "activity_change"
+    entity: str
+    container_id: str
+    slot: str = ""
+    posture: str = ""
+    action: str = ""
+    attention: str = ""
+    holding: tuple[str, ...] = ()
+    status: str = ""
+    is_interruptible: bool = True
+    required_attention: Literal["low", "medium", "high"] = "low"
+    expected_minutes: int | None = None
+    prior_action: str = ""
+
+
+class ClockAdvanced(StoryPayload, frozen=True):
+    """Story time was set or moved on. Times are ISO 8601 in UTC."""
+
+    kind = "clock_advanced"
+    at: str
+    prior: str
+    reason: str
+
+
+class SceneOpened(StoryPayload, frozen=True):
+    """A scene began at a place."""
+
+    kind = "scene_opened"
+    scene_id: str
+    container_id: str
+    participants: tuple[str, ...]
+    at: str
+
+
+class SceneClosed(StoryPayload, frozen=True):
+    """A scene ended."""
+
+    kind = "scene_closed"
+    scene_id: str
+    at: str
+    reason: str
+    significance: int = 1
+
+
+class EntityEntered(StoryPayload, frozen=True):
+    """An entity is present from here on and witnesses what follows."""
+
+    kind = "entity_entered"
+    entity: str
+    at: str
+
+
+class EntityLeft(StoryPayload, frozen=True):
+    """An entity is gone from here on."""
+
+    kind = "entity_left"
+    entity: str
+    at: str
+
+
+class UserTurn(StoryPayload, frozen=True):
+    """The player's entry, word for word. `present` is who was there to witness it."""
+
+    kind = "user_turn"
+    turn_id: str
+    speaker: str
+    text: str
+    segments: tuple[Segment, ...]
+    present: tuple[str, ...]
+    scene_id: str
+    at: str
+    idempotency_key: str = ""
+
+
+class AssistantTurnStarted(StoryPayload, frozen=True):
+    """A reply is being written. The manifest says what the prompt held, what was trimmed and what withheld."""
+
+    kind = "assistant_turn_started"
+    turn_id: str
+    speaker: str
+    reply_to: str | None
+    endpoint: str
+    model: str
+    seed: int
+    prompt_hash: str
+    manifest: dict[str, Any]
+
+
+class AssistantTurn(StoryPayload, frozen=True):
+    """A bot's (or the narrator's) entry as it ended.
+
+    `stop_reason` is one of the nine; `error_*` are the sentence shown when it is `error`.
+    `origin` is `opening` for the text a story starts with.
+    """
+
+    kind = "assistant_turn"
+    turn_id: str
+    speaker: str
+    text: str
+    segments: tuple[Segment, ...]
+    present: tuple[str, ...]
+    scene_id: str
+    at: str
+    truncated: bool = False
+    stop_reason: str = "complete"
+    error_code: str = ""
+    error_message: str = ""
+    error_next_step: str = ""
+    reply_to: str | None = None
+    model: str = ""
+    call_id: str | None = None
+    reasoning: str = ""
+    origin: Literal["reply", "opening"] = "reply"
+
+
+class EdgeSeeded(StoryPayload, frozen=True):
+    """What one entity feels toward another when the story starts. `from_chat_id` names where it was carried from."""
+
+    kind = "edge_seeded"
+    source: str
+    target: str
+    affinity: int = 50
+    trust: int = 50
+    summary: str = ""
+    facts: tuple[str, ...] = ()
+    from_chat_id: str | None = None
+
+
+class EdgeUpdate(StoryPayload, frozen=True):
+    """A feeling moved, with the reason and the turn that moved it. Values stay within 0..100."""
+
+    kind = "edge_update"
+    source: str
+    target: str
+    affinity_delta: int
+    trust_delta: int
+    reason: str
+    turn_id: str
+    facts: tuple[str, ...] = ()
+
+
+class MemoryWritten(StoryPayload, frozen=True):
+    """What one bot keeps of an exchange: only the segments it witnessed."""
+
+    kind = "memory_written"
+    memory_id: str
+    owner: str
+    continuity: str
+    turn_id: str
+    scene_id: str
+    text: str
+    witnesses: tuple[str, ...]
+    at: str
+    source: str = "direct"
+    reliability: float = 1.0
+    significance: int = 1
+
+
+class MemorySignificanceSet(StoryPayload, frozen=True):
+    """How much a memory matters, 0 routine to 3 pivotal."""
+
+    kind = "memory_significance_set"
+    memory_id: str
+    significance: int
+    prior: int

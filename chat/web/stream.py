@@ -1,0 +1,75 @@
+"""The live stream: server-sent events for any number of chats over one connection.
+
+It only listens. A reply belongs to the engine, so a tab that goes away changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import anyio
+from fastapi import APIRouter, Query, Request
+from sse_starlette.sse import EventSourceResponse
+
+from chat.engine.engine import Engine
+from chat.errors import NotFound
+
+PING_S = 15
+GRACE_S = 0.5
+CHATS_MAX = 64
+
+router = APIRouter()
+
+
+@router.get("/events")
+async def get_events(
+    request: Request, chat: list[str] = Query(default=[]), after: str = ""
+) -> EventSourceResponse:
+    """One stream for several chats; `after` or Last-Event-ID resumes."""
+    return _stream(request, chat[:CHATS_MAX], after)
+
+
+@router.get("/chats/{chat_id}/events")
+async def get_chat_events(request: Request, chat_id: str, after: str = "") -> EventSourceResponse:
+    """The same for one chat."""
+    return _stream(request, [chat_id], after)
+
+
+def _stream(request: Request, chat_ids: Sequence[str], after: str) -> EventSourceResponse:
+    engine: Engine = request.app.state.engine
+    if missing := [chat_id for chat_id in chat_ids if chat_id not in engine.store.library.chats]:
+        raise NotFound(f"There is no chat {missing[0][:40]!r} to listen to.")
+    last = after or request.headers.get("last-event-id", "")
+    return EventSourceResponse(
+        _frames(engine, chat_ids, last),
+        ping=PING_S,
+        headers={"Cache-Control": "no-store"},
+        shutdown_event=_shutdown(request),
+        shutdown_grace_period=GRACE_S,
+    )
+
+
+def _shutdown(request: Request) -> anyio.Event | None:
+    stopping: anyio.Event | None = getattr(request.app.state, "stopping", None)
+    return stopping
+
+
+async def _frames(engine: Engine, chat_ids: Sequence[str], last: str) -> AsyncIterator[bytes]:
+    """Subscribed first, then a snapshot for each chat, so nothing can fall between the two."""
+    subscription = engine.hub.subscribe(chat_ids)
+    try:
+        event_id = _resumable(engine.hub.epoch, last)
+        missed = None if event_id is None else subscription.missed(event_id)
+        yield missed or subscription.snapshots() or b": listening\n\n"
+        while body := await subscription.next():
+            yield body
+    finally:
+        subscription.close()
+
+
+def _resumable(epoch: str, last: str) -> int | None:
+    """The event id of `<epoch>-<id>`; None for another epoch or anything that is not an id."""
+    told, _, number = last.rpartition("-")
+    return (
+        int(number) if told == epoch and number.isascii() and number.isdigit() and len(number) < 19 else None
+    )
