@@ -1,0 +1,1 @@
+"""Files from elsewhere: bytes in, commands out, and back. Nothing reads one yet."""

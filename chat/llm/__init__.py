@@ -1,0 +1,1 @@
+"""The only network: everything that speaks to a model, behind one gateway."""

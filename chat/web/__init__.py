@@ -1,0 +1,4 @@
+"""HTTP: pages, actions and the live stream.
+
+It decides nothing; it calls the engine and shows what the store reads.
+"""

@@ -1,0 +1,1 @@
+"""The pages and actions, one family a file."""
