@@ -1,0 +1,125 @@
+"""The openai client's request side over one connection pool. Imported on first use: it takes a third of a second.
+
+Redirects are not followed, proxies and other settings of the environment are ignored, and the key goes only
+into the Authorization header of the endpoint it belongs to. Replies are handed on as raw bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx2
+import msgspec
+import openai
+
+from chat.clock import Clock
+from chat.llm.bodies import BoundedErrors
+from chat.llm.calls import Endpoint
+from chat.llm.failures import network_failure, read_body, retry_after_s, status_failure
+from chat.llm.wire import CONNECT_S, RefusedRequest, request_id
+
+_CLIENTS = 8
+_NO_KEY = "none"
+_NO_TELEMETRY: dict[str, Any] = {
+    "x-stainless-retry-count": openai.Omit(),
+    "x-stainless-read-timeout": openai.Omit(),
+}
+
+for _name in ("openai", "httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # their lower levels print prompts and headers
+
+
+class _OpenAI(openai.AsyncOpenAI):
+    """With the headers needed and no others: nothing about this machine, nothing from its environment."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        return {
+            "Accept": "application/json, text/event-stream",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": "chat",
+            "Authorization": openai.Omit() if self.api_key == _NO_KEY else f"Bearer {self.api_key}",
+        }
+
+
+class Client:
+    """Made in a worker thread (reading the system's certificates takes a tenth of a second), used on the loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
+        self._clock = clock
+        self._clients: dict[Endpoint, _OpenAI] = {}
+        self._http = httpx2.AsyncClient(
+            transport=BoundedErrors(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+        )
+
+    async def post(
+        self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str
+    ) -> httpx2.Response:
+        return await self._send(
+            endpoint,
+            model,
+            lambda client: client.post(
+                path,
+                cast_to=httpx2.Response,
+                content=msgspec.json.encode(body),
+                options={"headers": _NO_TELEMETRY},
+                stream=True,
+                stream_cls=openai.AsyncStream[Any],
+            ),
+        )
+
+    async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> httpx2.Response:
+        return await self._send(
+            endpoint,
+            "",
+            lambda client: client.get(
+                path,
+                cast_to=httpx2.Response,
+                options={"headers": _NO_TELEMETRY, "params": dict(params)},
+                stream=True,
+                stream_cls=openai.AsyncStream[Any],
+            ),
+        )
+
+    async def _send(
+        self, endpoint: Endpoint, model: str, send: Callable[[_OpenAI], Awaitable[Any]]
+    ) -> httpx2.Response:
+        try:
+            response = await send(self._client(endpoint))
+        except openai.APIStatusError as error:
+            raise self._refused(error.response, endpoint, model) from None
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise network_failure(error, endpoint) from None
+        assert isinstance(response, httpx2.Response)
+        return response
+
+    def _refused(self, response: httpx2.Response, endpoint: Endpoint, model: str) -> RefusedRequest:
+        said = read_body(response.content)
+        wait = retry_after_s(response.headers.get("retry-after"), self._clock.now())
+        error = status_failure(response.status_code, said, endpoint, model, wait)
+        error.request_id = request_id(response)
+        return RefusedRequest(error, said.words, said.param)
+
+    def _client(self, endpoint: Endpoint) -> _OpenAI:
+        client = self._clients.get(endpoint)
+        if client is None:
+            while len(self._clients) >= _CLIENTS:
+                self._clients.pop(next(iter(self._clients)))
+            client = self._clients[endpoint] = _OpenAI(
+                api_key=endpoint.secret or _NO_KEY,
+                base_url=endpoint.base_url,
+                max_retries=0,
+                http_client=self._http,
+            )
+        return client
+
+    async def close(self) -> None:
+        self._clients.clear()
+        await self._http.aclose()

@@ -1,0 +1,86 @@
+"""How long a call may be silent and how long it may last, in seconds of a monotonic clock.
+
+Any sign of life restarts the wait; nothing extends the whole. Time the consumer takes is no silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from chat.clock import Clock
+from chat.errors import TimedOut
+from chat.llm.calls import Endpoint
+
+
+class Stopped(Exception):
+    """Somebody else closed the call while it was being waited for."""
+
+
+class Patience:
+    def __init__(
+        self,
+        clock: Clock,
+        endpoint: Endpoint,
+        *,
+        first_token_s: float,
+        between_tokens_s: float,
+        total_s: float,
+    ) -> None:
+        self._clock = clock
+        self._name = endpoint.name
+        self._first_s, self._between_s, self._total_s = first_token_s, between_tokens_s, total_s
+        self._silence_s = first_token_s
+        self._quiet_since: float | None = None
+        self._scope: asyncio.Timeout | None = None
+        self._stopped = False
+        self.started = clock.monotonic_s()
+        self.first_token: float | None = None
+
+    def heard(self) -> None:
+        self._quiet_since = None
+
+    def heard_token(self) -> None:
+        if self.first_token is None:
+            self.first_token = self._clock.monotonic_s()
+            self._silence_s = self._between_s
+
+    def hurry(self, silence_s: float) -> None:
+        """From now on wait at most this long, because what matters has arrived."""
+        self._silence_s = min(self._silence_s, silence_s)
+
+    def stop(self) -> None:
+        """Ends a wait that another task is in."""
+        self._stopped = True
+        if self._scope is not None and self._scope.when() is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def waiting(self) -> bool:
+        return self._scope is not None
+
+    @asynccontextmanager
+    async def wait(self) -> AsyncIterator[None]:
+        """Raises TimedOut when the wait inside takes too long, Stopped when it was stopped."""
+        now = self._clock.monotonic_s()
+        if self._quiet_since is None:
+            self._quiet_since = now
+        rest = self.started + self._total_s - now
+        silence = self._quiet_since + self._silence_s - now
+        try:
+            async with asyncio.timeout(max(min(rest, silence), 0.0)) as self._scope:
+                yield
+        except TimeoutError:
+            if self._stopped:
+                raise Stopped from None
+            raise self._timed_out(rest <= silence) from None
+        finally:
+            self._scope = None
+
+    def _timed_out(self, whole: bool) -> TimedOut:
+        if whole:
+            return TimedOut(f"{self._name} was not done after {self._total_s:g} seconds, which is the limit.")
+        if self.first_token is None:
+            return TimedOut(f"{self._name} did not begin to write within {self._silence_s:g} seconds.")
+        return TimedOut(f"{self._name} fell silent for {self._silence_s:g} seconds in mid-reply.")
