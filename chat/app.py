@@ -1,0 +1,130 @@
+"""Builds everything once, starts it and stops it; the only file that knows every room.
+
+Order of start: demo, store, gateway, engine, pages; of stop, the reverse.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from chat.clock import Clock
+from chat.demo.server import DemoServer
+from chat.engine.engine import Engine
+from chat.errors import SettingsError
+from chat.llm.calls import Endpoint
+from chat.llm.gateway import Gateway
+from chat.settings import Settings
+from chat.store.store import Store
+from chat.web.site import create_site
+
+PORTS_TRIED = 40
+GRACE_S = 3
+
+
+@asynccontextmanager
+async def running_engine(
+    settings: Settings, clock: Clock, own_ports: tuple[int, ...] = ()
+) -> AsyncIterator[Engine]:
+    """The whole program without its pages, for the server and for commands that need it all."""
+    token = secrets.token_urlsafe(24)
+    demo = DemoServer(token)
+    try:
+        door = Endpoint("demo", demo.start(), SecretStr(token))
+        store = await Store.open(settings, clock)
+        try:
+            gateway = Gateway(clock)
+            engine = Engine(settings, store, gateway, clock, door)
+            engine.own_ports = own_ports
+            await engine.start()
+            try:
+                yield engine
+            finally:
+                await engine.stop()
+                await gateway.close()
+        finally:
+            await store.close()
+    finally:
+        demo.stop()
+
+
+def create_app(settings: Settings, *, port: int | None = None, clock: Clock | None = None) -> FastAPI:
+    """The ASGI application; the engine starts and stops with its lifespan. `port` is the one really bound."""
+    bound = settings.port if port is None else port
+    used_clock = clock or Clock()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.stopping = anyio.Event()
+        async with running_engine(settings, used_clock, (bound,)) as engine:
+            app.state.engine = engine
+            yield
+            app.state.stopping.set()
+
+    return create_site(settings, port=bound, clock=used_clock, lifespan=lifespan)
+
+
+class Server(uvicorn.Server):
+    """Lets go of the live streams before it waits for connections to end."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._app, self._on_started = app, on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if stopping := getattr(self._app.state, "stopping", None):
+            stopping.set()
+        await super().shutdown(sockets)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on the port, or on the next free one; port 0 takes any. Raises SettingsError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + PORTS_TRIED, 65536)) if port else (0,):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+            return listener
+        except OSError:
+            listener.close()
+    raise SettingsError(f"No free port was found on {host} from {port} on.", "Name another one with --port.")
+
+
+def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Callable[[str], None]) -> bool:
+    """Run until stopped. `announce` gets the address once pages are really served. False when the start failed."""
+    listener = bind(settings.host.strip("[]"), settings.port)
+    port = int(listener.getsockname()[1])
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{name}:{port}/"
+    app = create_app(settings, port=port, clock=clock)
+
+    def started() -> None:
+        announce(address)
+        if open_browser:
+            webbrowser.open(address)
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = Server(config, app, started)
+    server.run(sockets=[listener])
+    return server.started

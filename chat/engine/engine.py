@@ -1,0 +1,181 @@
+"""What the program can do, one method for each thing a page or a command may ask; built once by `chat.app`.
+
+The methods only delegate: each thing that happens has a module of its own beside this one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat.clock import Clock
+from chat.domain.chats import Chat
+from chat.domain.kickoff import KickoffDraft
+from chat.engine import authoring, kickoff, recovery, timeline, turn
+from chat.engine.authoring import BotFields, YouFields
+from chat.engine.hub import Hub
+from chat.engine.publish import publish
+from chat.engine.run import Run, Runs, RunningReply, RunStatus
+from chat.engine.turn import Accepted, start_reply
+from chat.errors import NotFound
+from chat.llm.calls import Endpoint, ModelInfo, Probe
+from chat.llm.gateway import Gateway
+from chat.settings import ConnectionUpdate, Settings, save_connection
+from chat.store.store import Store
+
+DEMO_NARRATOR = "demo-narrator"
+DEMO_CLASSIFIER = "demo-classifier"
+
+
+class Engine:
+    """`demo` is the door to the embedded demo, used while no base URL is configured."""
+
+    def __init__(
+        self, settings: Settings, store: Store, gateway: Gateway, clock: Clock, demo: Endpoint
+    ) -> None:
+        self.settings, self.store, self.gateway, self.clock, self.demo = settings, store, gateway, clock, demo
+        self.hub = Hub(clock.new_id().lower(), self._snapshot)
+        self.runs = Runs()
+        self.history_from: dict[tuple[str, str], str] = {}
+        self.own_ports: tuple[int, ...] = ()
+        store.on_commit(lambda commit: publish(self.hub, commit))
+
+    @property
+    def is_demo(self) -> bool:
+        return self.settings.connection.is_demo
+
+    async def start(self) -> None:
+        """What a crash left undone is finished and an empty library gets its example before the first page."""
+        await recovery.recover(self)
+        await authoring.ensure_example(self)
+
+    async def stop(self) -> None:
+        """End every running reply, keeping what it has, and let the streams go."""
+        for run in self.runs.all():
+            await run.stop("shutdown")
+        for run in self.runs.all():
+            await run.finished.wait()
+        self.hub.close()
+
+    # Who is asked
+
+    def endpoint(self) -> Endpoint:
+        connection = self.settings.connection
+        if connection.is_demo:
+            return self.demo
+        return Endpoint(connection.authority, connection.base_url, connection.key_to_send)
+
+    def narrative_model(self) -> str:
+        return DEMO_NARRATOR if self.is_demo else self.settings.connection.narrative_model
+
+    def classifier_model(self) -> str:
+        connection = self.settings.connection
+        return DEMO_CLASSIFIER if self.is_demo else connection.classifier_model or connection.narrative_model
+
+    async def update_connection(self, update: ConnectionUpdate) -> None:
+        self.settings = save_connection(self.settings, update, self.own_ports)
+
+    async def models(self) -> list[ModelInfo]:
+        """The models the server offers. Raises ProviderError."""
+        return await self.gateway.list_models(self.endpoint())
+
+    async def test_connection(self) -> Probe:
+        """What works against the configured server, with a sentence for each finding."""
+        return await self.gateway.probe(self.endpoint(), self.narrative_model())
+
+    # Shelves
+
+    async def author_you(self, you_id: str | None, fields: YouFields) -> str:
+        return await authoring.author_you(self, you_id, fields)
+
+    async def author_bot(self, bot_id: str | None, fields: BotFields) -> str:
+        return await authoring.author_bot(self, bot_id, fields)
+
+    async def archive_bot(self, bot_id: str) -> None:
+        await authoring.archive_bot(self, bot_id)
+
+    async def restore_bot(self, bot_id: str) -> None:
+        await authoring.restore_bot(self, bot_id)
+
+    async def rename_chat(self, chat_id: str, title: str) -> None:
+        await authoring.rename_chat(self, chat_id, title)
+
+    async def archive_chat(self, chat_id: str) -> None:
+        await authoring.archive_chat(self, chat_id)
+
+    async def restore_chat(self, chat_id: str) -> None:
+        await authoring.restore_chat(self, chat_id)
+
+    # Kickoff
+
+    async def parse_kickoff(self, bot_id: str, prose: str, *, you_id: str | None = None) -> KickoffDraft:
+        return await kickoff.parse(self, bot_id, prose, you_id)
+
+    async def kickoff_draft(self, bot_id: str) -> KickoffDraft | None:
+        return await kickoff.current(self, bot_id)
+
+    async def save_kickoff_draft(self, draft: KickoffDraft) -> None:
+        await kickoff.save(self, draft)
+
+    async def confirm_kickoff(self, draft: KickoffDraft) -> str:
+        """Make the chat; when the draft says so, the bot begins to speak. Returns the chat's id."""
+        is_new = draft.draft_id not in self.store.library.chats
+        chat_id = await kickoff.confirm(self, draft)
+        if draft.bot_speaks_first and is_new:
+            run = self.new_run(chat_id)
+            self.runs.reserve(run)
+            start_reply(self, run, draft.bot_id)
+        return chat_id
+
+    # Turns
+
+    async def take_turn(self, chat_id: str, prose: str, idempotency_key: str = "") -> Accepted:
+        return await turn.take_turn(self, chat_id, prose, idempotency_key)
+
+    async def stop_reply(self, chat_id: str, turn_id: str) -> bool:
+        """Stop a running reply; False when it had ended already. Raises NotFound for a turn of another chat."""
+        run = self.runs.get(chat_id)
+        if run is not None and run.reply_id == turn_id:
+            await run.stop("user_stop")
+            await run.finished.wait()
+            return True
+        async with self.store.reading() as reader:
+            known = await reader.turn(turn_id)
+        if known is None or known.chat_id != chat_id:
+            raise NotFound("There is no such turn in this chat.")
+        return False
+
+    async def retry(self, chat_id: str, turn_id: str) -> str:
+        return await timeline.retry(self, chat_id, turn_id)
+
+    async def save_composer_draft(self, chat_id: str, text: str) -> None:
+        if chat_id not in self.store.library.chats:
+            raise NotFound("There is no such chat.")
+        await self.store.save_draft(f"composer:{chat_id}", text or None)
+
+    # What is going on
+
+    def status(self, chat_id: str) -> RunStatus:
+        run = self.runs.get(chat_id)
+        return RunStatus(run.status, run.detail, run.reply_id) if run else RunStatus("idle", "")
+
+    def running_reply(self, chat_id: str) -> RunningReply | None:
+        run = self.runs.get(chat_id)
+        return RunningReply(run.reply_id, run.speaker, run.text) if run else None
+
+    def new_run(self, chat_id: str, idempotency_key: str = "") -> Run:
+        return Run(chat_id, self.clock.new_id(), self.hub, self.clock, idempotency_key)
+
+    def names_of(self, chat: Chat) -> dict[str, str]:
+        """Display name to entity id for everyone in a chat, for reading whispers."""
+        library = self.store.library
+        return {library.name_of(entity): entity for entity in (*chat.bot_ids, chat.you_id)}
+
+    async def close_interrupted(self, chat_id: str) -> None:
+        await recovery.close_interrupted(self, chat_id)
+
+    def _snapshot(self, chat_id: str) -> dict[str, Any]:
+        status, running = self.status(chat_id), self.running_reply(chat_id)
+        told = (
+            {"turn": running.turn_id, "speaker": running.speaker, "text": running.text} if running else None
+        )
+        return {"head": self.store.head, "status": status.status, "detail": status.detail, "running": told}

@@ -1,0 +1,172 @@
+"""From kickoff prose to a story: read once by the model when posted, kept as a draft, confirmed in one command.
+
+A model that fails costs nothing here: the draft stands with plain defaults and says what went wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chat.domain import kickoff
+from chat.domain.bots import Bot
+from chat.domain.events import NewEvent, ledger
+from chat.domain.kickoff import ActivityDraft, KickoffDraft
+from chat.domain.people import Person
+from chat.domain.turns import check_text
+from chat.engine.calls import call_finished
+from chat.errors import ChatError, NotFound
+from chat.llm.calls import ClassifyRequest
+from chat.prompts.answers import ActivityAnswer, KickoffAnswer
+from chat.prompts.kickoff import kickoff_messages
+from chat.store import views
+from chat.store.store import State
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+ANSWER_TOKENS = 700
+KICKOFF_CHARS = 16_000
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the model made of the prose; `note` says so when it made nothing of it."""
+
+    answer: KickoffAnswer
+    note: str
+
+
+def draft_key(bot_id: str) -> str:
+    return f"kickoff:{bot_id}"
+
+
+async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = None) -> KickoffDraft:
+    """Read the prose once and keep what came of it as the bot's draft; every field can be changed afterwards."""
+    text = check_text(prose, KICKOFF_CHARS)
+    bot, you = _people(engine, bot_id, you_id)
+    read = await _ask(engine, bot, you, text)
+    draft = _draft(engine, bot, you, text, read)
+    await save(engine, draft)
+    return draft
+
+
+async def current(engine: Engine, bot_id: str) -> KickoffDraft | None:
+    """The kept draft of a bot, None when there is none."""
+    async with engine.store.reading() as reader:
+        body = await views.draft(reader, draft_key(bot_id))
+    return msgspec.json.decode(body, type=KickoffDraft) if body else None
+
+
+async def save(engine: Engine, draft: KickoffDraft) -> None:
+    await engine.store.save_draft(draft_key(draft.bot_id), msgspec.json.encode(draft).decode())
+
+
+async def confirm(engine: Engine, draft: KickoffDraft) -> str:
+    """Make the chat and everything it starts with in one transaction. Returns its id."""
+    bot, you = _people(engine, draft.bot_id, draft.you_id)
+    if draft.opening.strip():
+        check_text(draft.opening, KICKOFF_CHARS)
+    names = {bot.name: bot.id, you.name: you.id}
+    made: list[str] = []
+
+    def confirmed(state: State) -> list[NewEvent]:
+        if draft.draft_id in state.library.chats:
+            made.append(draft.draft_id)
+            return []
+        started = kickoff.confirm(draft, bot, names, engine.clock.new_id)
+        made.append(started.chat_id)
+        return started.events
+
+    await engine.store.execute(confirmed)
+    await engine.store.save_draft(draft_key(draft.bot_id), None)
+    return made[0]
+
+
+def _people(engine: Engine, bot_id: str, you_id: str | None) -> tuple[Bot, Person]:
+    library = engine.store.library
+    bot = library.bots.get(bot_id)
+    you = library.people.get(you_id) if you_id else library.default_person()
+    if bot is None or you is None:
+        raise NotFound("There is no such bot." if bot is None else "There is no such persona.")
+    return bot, you
+
+
+async def _ask(engine: Engine, bot: Bot, you: Person, prose: str) -> _Read:
+    request = ClassifyRequest(
+        purpose="kickoff",
+        model=engine.classifier_model(),
+        messages=kickoff_messages(bot_name=bot.name, you_name=you.name, prose=prose),
+        answer=KickoffAnswer,
+        default=KickoffAnswer(),
+        max_tokens=ANSWER_TOKENS,
+        between_tokens_s=engine.settings.timeouts.classifier_s,
+        first_token_s=engine.settings.timeouts.first_token_s,
+    )
+    try:
+        classified = await engine.gateway.classify(engine.endpoint(), request)
+    except ChatError as problem:
+        return _Read(
+            KickoffAnswer(),
+            f"{problem.message} {problem.next_step} You can also fill in the fields yourself.",
+        )
+    records = [call_finished(record, engine.clock.new_id(), None) for record in classified.records]
+    await engine.store.execute(lambda state: [ledger(record) for record in records])
+    note = (
+        ""
+        if not classified.defaulted
+        else "The model could not make sense of this. Fill in the fields yourself."
+    )
+    return _Read(classified.answer, note)
+
+
+def _draft(engine: Engine, bot: Bot, you: Person, prose: str, read: _Read) -> KickoffDraft:
+    answer = read.answer
+    return KickoffDraft(
+        draft_id=engine.clock.new_id(),
+        bot_id=bot.id,
+        you_id=you.id,
+        title=f"{bot.name}, {answer.place.name}" if answer.place.name else bot.name,
+        prose=prose,
+        place_name=answer.place.name or "somewhere",
+        place_type=answer.place.type or "place",
+        is_moving=answer.place.moving,
+        is_public=answer.place.public,
+        audible_range=answer.place.audible_range,
+        start_at=_start_at(answer.start_time, engine.clock.now()),
+        you=_activity(answer.you),
+        bot=_activity(answer.bot),
+        affinity=answer.affinity,
+        trust=answer.trust,
+        feeling_summary=answer.feeling_summary or bot.initial_relationship_to_you,
+        facts=tuple(answer.facts),
+        opening=answer.opening.strip() or prose,
+        note=read.note,
+    )
+
+
+def _activity(answer: ActivityAnswer) -> ActivityDraft:
+    return ActivityDraft(
+        posture=answer.posture,
+        action=answer.action,
+        attention=answer.attention,
+        holding=tuple(answer.holding),
+        is_interruptible=answer.interruptible,
+        required_attention=answer.required_attention,
+        expected_minutes=answer.expected_minutes,
+    )
+
+
+def _start_at(told: str, now: datetime) -> str:
+    """Story time as ISO 8601 in UTC. A time of day without a date is today's; nothing usable is this hour."""
+    try:
+        at = datetime.fromisoformat(told)
+    except ValueError:
+        at = now.replace(minute=0, second=0, microsecond=0)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if not 1 <= at.year <= 9998:
+        at = now
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

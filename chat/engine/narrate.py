@@ -1,0 +1,140 @@
+"""The middle of a turn: retrieve, assemble, tell the log that a reply begins, and let the model write it.
+
+Whatever the model's server does, what has arrived is kept: in the run for the tabs, in a journal for a kill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chat.domain import exchange
+from chat.domain.events import NewEvent
+from chat.domain.exchange import Ending
+from chat.domain.segments import parse_segments
+from chat.engine import prepare
+from chat.engine.prepare import Prepared
+from chat.engine.reasons import INTERRUPTED
+from chat.engine.run import Run
+from chat.errors import ProviderError
+from chat.llm.calls import CallRecord, NarrateRequest
+from chat.llm.narration import Narration
+from chat.store.journal import ReplyJournal
+from chat.store.store import State
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+JOURNAL_EVERY_S = 0.25
+REASONING_KEPT_CHARS = 20_000
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a call of the model ended; `record` is None when it was never made."""
+
+    ending: Ending
+    record: CallRecord | None
+    call_id: str
+
+
+async def tell(engine: Engine, run: Run) -> Told:
+    """The reply from prompt to last word. Raises ChatError when it never got as far as asking the model."""
+    prepared = await prepare.prepare(engine, run)
+    call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
+    if run.cause:
+        return Told(_ending(engine, run, "", None, prepared, call_id), None, call_id)
+    await _start(engine, run, prepared)
+    run.narration = narration = engine.gateway.narrate(engine.endpoint(), _request(engine, prepared))
+    if run.cause:
+        await narration.aclose()
+    problem: ProviderError | None = None
+    with run.step("narrate", model=prepared.model):
+        try:
+            await _stream(engine, run, narration, name)
+        except ProviderError as error:
+            problem = error
+        finally:
+            await narration.aclose()
+    ending = _ending(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
+    return Told(ending, narration.record(), call_id)
+
+
+def _request(engine: Engine, prepared: Prepared) -> NarrateRequest:
+    connection, timeouts = engine.settings.connection, engine.settings.timeouts
+    return NarrateRequest(
+        model=prepared.model,
+        messages=prepared.messages,
+        temperature=connection.temperature,
+        max_tokens=connection.reply_tokens,
+        seed=prepared.seed,
+        first_token_s=timeouts.first_token_s,
+        between_tokens_s=timeouts.between_tokens_s,
+        total_s=timeouts.total_s,
+    )
+
+
+async def _start(engine: Engine, run: Run, prepared: Prepared) -> None:
+    def started(state: State) -> list[NewEvent]:
+        chat = state.library.chats[run.chat_id]
+        run.moment = exchange.next_moment(state.world(run.chat_id), chat)
+        how = prepared.how(engine.endpoint().name)
+        return exchange.start(
+            run.chat_id, run.moment, run.reply_id, run.speaker, reply_to=run.user_turn_id, **how
+        )
+
+    await engine.store.execute(started, caused_by=run.reply_id)
+    run.is_started = True
+
+
+async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> None:
+    """Pass each piece on as it comes; the journal is never more than a quarter of a second behind."""
+    journal: ReplyJournal = engine.store.reply_journal(run.reply_id)
+    written, written_at_s = 0, 0.0
+    async for piece in narration:
+        if piece.kind == "reasoning":
+            run.tell("reasoning", f"{name} is thinking it over.")
+            run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
+            continue
+        run.tell("thinking", f"{name} is writing.")
+        run.write(piece.text)
+        now_s = engine.clock.monotonic_s()
+        if now_s - written_at_s >= JOURNAL_EVERY_S:
+            journal.append(run.text[written:])
+            written, written_at_s = len(run.text), now_s
+
+
+def _ending(
+    engine: Engine,
+    run: Run,
+    text: str,
+    problem: ProviderError | None,
+    prepared: Prepared,
+    call_id: str,
+    reasoning: str = "",
+) -> Ending:
+    code, message, next_step = _error(run, problem)
+    reason = "user_stop" if run.cause == "user_stop" else "error" if code else "complete"
+    chat = engine.store.library.chats[run.chat_id]
+    kept = text.strip()
+    is_cut = run.narration is not None and run.narration.finish == "length"
+    return Ending(
+        text=kept,
+        segments=parse_segments(kept, engine.names_of(chat)),
+        truncated=reason != "complete" or is_cut,
+        stop_reason=reason,
+        error_code=code,
+        error_message=message,
+        error_next_step=next_step,
+        model=prepared.model,
+        call_id=call_id,
+        reasoning=reasoning[:REASONING_KEPT_CHARS],
+    )
+
+
+def _error(run: Run, problem: ProviderError | None) -> tuple[str, str, str]:
+    if run.cause == "shutdown":
+        return "interrupted", INTERRUPTED.message, INTERRUPTED.next_step
+    if run.cause or problem is None:
+        return "", "", ""
+    return problem.code, problem.message, problem.next_step

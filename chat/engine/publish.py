@@ -1,0 +1,48 @@
+"""After a commit: tells every open tab which parts of the page are no longer true. Facts only, never HTML."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from chat.domain.events import Event
+from chat.engine.hub import Hub
+from chat.store.store import Commit
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    "user_turn": ("transcript", "rail"),
+    "assistant_turn_started": ("transcript", "drawer"),
+    "assistant_turn": ("transcript", "rail", "drawer", "composer"),
+    "branch_forked": (),
+    "branch_selected": ("transcript", "rail", "drawer", "composer"),
+    "memory_written": ("drawer",),
+    "model_call_finished": (),
+}
+_STORY_PARTS = ("drawer", "rail")
+_LIBRARY_PARTS = ("rail",)
+
+
+def publish(hub: Hub, commit: Commit) -> None:
+    """One frame for each chat a commit touched; library events that name a chat also go to that chat."""
+    by_chat: dict[str | None, list[Event]] = defaultdict(list)
+    for event in commit.events:
+        by_chat[_chat_of(event)].append(event)
+        if event.stream == "library":
+            by_chat[None].append(event)
+    for chat_id, events in by_chat.items():
+        turns = dict.fromkeys(turn for event in events if (turn := getattr(event.data, "turn_id", None)))
+        told = {"kinds": [event.kind for event in events], "parts": _parts(events), "turns": list(turns)}
+        hub.commit(chat_id, commit.head, told)
+
+
+def _chat_of(event: Event) -> str | None:
+    if event.stream.startswith("chat:"):
+        return event.stream.removeprefix("chat:")
+    return getattr(event.data, "chat_id", None)
+
+
+def _parts(events: list[Event]) -> list[str]:
+    parts: dict[str, None] = {}
+    for event in events:
+        usual = _STORY_PARTS if event.stream.startswith("chat:") else _LIBRARY_PARTS
+        parts.update(dict.fromkeys(_PARTS.get(event.kind, usual)))
+    return list(parts)

@@ -1,0 +1,120 @@
+"""A reply while it is being written: what it has so far, what it is doing, and how to stop it.
+
+It belongs to the engine. Tabs come and go; only the player's Stop, a limit or the end of the program ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from chat.clock import Clock
+from chat.domain.exchange import Moment
+from chat.engine.hub import Hub
+from chat.errors import ChatError, TurnRunning
+from chat.llm.narration import Narration
+
+Status = Literal[
+    "idle", "thinking", "reasoning", "tool_running", "summarizing", "waiting_approval", "stopped"
+]
+StopCause = Literal["", "user_stop", "shutdown"]
+
+
+class RunStatus(NamedTuple):
+    """What a chat is doing: one of the seven statuses, a sentence, and the turn being written, if any."""
+
+    status: Status
+    detail: str
+    turn_id: str | None = None
+
+
+class RunningReply(NamedTuple):
+    turn_id: str
+    speaker: str
+    text: str
+
+
+@dataclass
+class Run:
+    """One reply of one chat from its reservation to its last frame. Lives on the event loop only."""
+
+    chat_id: str
+    reply_id: str
+    hub: Hub
+    clock: Clock
+    idempotency_key: str = ""
+    speaker: str = ""
+    user_turn_id: str | None = None
+    moment: Moment | None = None
+    is_started: bool = False
+    text: str = ""
+    status: Status = "thinking"
+    detail: str = ""
+    cause: StopCause = ""
+    narration: Narration | None = None
+    task: asyncio.Task[None] | None = None
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def tell(self, status: Status, detail: str) -> None:
+        """Say what is happening, once for each change."""
+        if (status, detail) != (self.status, self.detail):
+            self.status, self.detail = status, detail
+            self.hub.send(self.chat_id, "status", {"status": status, "detail": detail, "turn": self.reply_id})
+
+    def write(self, text: str) -> None:
+        """A piece of the reply has arrived."""
+        self.hub.token(self.chat_id, self.reply_id, len(self.text), text)
+        self.text += text
+
+    async def stop(self, cause: StopCause) -> None:
+        """End the reply now, keeping what there is. Closing twice changes nothing."""
+        self.cause = self.cause or cause
+        if self.narration is not None:
+            await self.narration.aclose()
+
+    @contextmanager
+    def step(self, tool: str, **arguments: str | int) -> Iterator[None]:
+        """One step of the turn; the runner tells its start and its result, so the timeline is complete."""
+        canonical = msgspec.json.encode({"tool": tool, "arguments": dict(sorted(arguments.items()))})
+        told = {"turn": self.reply_id, "tool": tool, "fingerprint": sha256(canonical).hexdigest()}
+        self.hub.send(self.chat_id, "tool_start", {**told, "arguments": arguments})
+        began_s = self.clock.monotonic_s()
+        error = ""
+        try:
+            yield
+        except ChatError as problem:
+            error = problem.message
+            raise
+        finally:
+            took_ms = round((self.clock.monotonic_s() - began_s) * 1000, 3)
+            result = {**told, "success": not error, "duration_ms": took_ms, "error": error or None}
+            self.hub.send(self.chat_id, "tool_result", result)
+
+
+class Runs:
+    """At most one run for each chat. Reserving is one step without an await, so two posts cannot both get it."""
+
+    def __init__(self) -> None:
+        self._by_chat: dict[str, Run] = {}
+
+    def get(self, chat_id: str) -> Run | None:
+        return self._by_chat.get(chat_id)
+
+    def reserve(self, run: Run) -> None:
+        if running := self._by_chat.get(run.chat_id):
+            raise TurnRunning("A reply is already being written in this chat.", turn_id=running.reply_id)
+        self._by_chat[run.chat_id] = run
+
+    def release(self, run: Run) -> None:
+        if self._by_chat.get(run.chat_id) is run:
+            del self._by_chat[run.chat_id]
+        run.finished.set()
+
+    def all(self) -> list[Run]:
+        return list(self._by_chat.values())

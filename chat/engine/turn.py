@@ -1,0 +1,205 @@
+"""One turn, top to bottom: the player's words are stored, then the reply is prepared, streamed and stored.
+
+The player's words are committed before anything else is tried, and nothing that fails later can lose them.
+No lock or transaction is held across an await; the chat's one run is the only thing that says "busy".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from chat.domain import chats, exchange
+from chat.domain.events import NewEvent, ledger
+from chat.domain.exchange import Ending, Moment
+from chat.domain.segments import parse_segments
+from chat.domain.turns import Turn, check_text, is_spoken
+from chat.engine import narrate, prepare
+from chat.engine.calls import call_finished
+from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
+from chat.engine.run import Run
+from chat.errors import ChatError, StoreError
+from chat.store.store import State
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+    from chat.engine.narrate import Told
+
+log = structlog.get_logger(__name__)
+UNANSWERED_MAX = 12
+"""How far back an exchange is looked for; more unanswered entries than this are not gathered into one memory."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """`reply_id` is None when there is nothing to reply to; `repeated` when this very post was accepted before."""
+
+    turn_id: str
+    reply_id: str | None
+    repeated: bool = False
+
+
+async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: str = "") -> Accepted:
+    """Accept the player's entry and start the reply. Returns once the entry is stored.
+
+    Raises BlankText, TextTooLong, TextNotStorable, DoesNotFit, TurnRunning, NotFound or StoreError; then nothing
+    was stored and the words are still the caller's.
+    """
+    text = check_text(prose, engine.settings.limits.turn_chars)
+    chat = chats.known(engine.store.library.chats.get(chat_id))
+    if earlier := await _accepted_before(engine, chat_id, idempotency_key):
+        return earlier
+    run = engine.new_run(chat_id, idempotency_key)
+    engine.runs.reserve(run)
+    try:
+        segments = parse_segments(text, engine.names_of(chat))
+        await engine.close_interrupted(chat_id)
+        turn_id = engine.clock.new_id()
+
+        def said(state: State) -> list[NewEvent]:
+            moment = exchange.next_moment(state.world(chat_id), state.library.chats[chat_id])
+            prepare.check_fits(engine, state, chat_id, segments)
+            return exchange.say(
+                state.library.chats[chat_id], moment, turn_id, text, segments, idempotency_key
+            )
+
+        await engine.store.execute(said, caused_by=turn_id)
+        await engine.store.save_draft(f"composer:{chat_id}", None)
+    except BaseException:
+        engine.runs.release(run)
+        raise
+    if not is_spoken(segments):
+        engine.runs.release(run)
+        return Accepted(turn_id, None)
+    run.user_turn_id = turn_id
+    start_reply(engine, run, chat.bot_ids[0])
+    return Accepted(turn_id, run.reply_id)
+
+
+async def _accepted_before(engine: Engine, chat_id: str, key: str) -> Accepted | None:
+    """The answer this post got the first time, so that a double click or a resend starts nothing new."""
+    if not key:
+        return None
+    run = engine.runs.get(chat_id)
+    if run and run.idempotency_key == key and run.user_turn_id:
+        return Accepted(run.user_turn_id, run.reply_id, repeated=True)
+    found: list[Accepted] = []
+
+    def look(state: State) -> list[NewEvent]:
+        if turn := state.turn_by_key(chat_id, key):
+            later = [one for one in state.recent_turns(chat_id, UNANSWERED_MAX) if one.reply_to == turn.id]
+            found.append(Accepted(turn.id, later[-1].id if later else None, repeated=True))
+        return []
+
+    await engine.store.execute(look)
+    return found[0] if found else None
+
+
+def start_reply(engine: Engine, run: Run, bot_id: str) -> None:
+    """Write the reply in a task of the engine's own; the caller may go away."""
+    run.speaker = bot_id
+    run.tell("thinking", f"{engine.store.library.name_of(bot_id)} is thinking.")
+    run.task = asyncio.create_task(_reply(engine, run), name=f"reply {run.reply_id}")
+
+
+async def _reply(engine: Engine, run: Run) -> None:
+    structlog.contextvars.bind_contextvars(chat_id=run.chat_id, turn_id=run.reply_id)
+    told: Told | None = None
+    try:
+        told = await narrate.tell(engine, run)
+        ending = told.ending
+    except ChatError as problem:
+        ending = _failed(run, problem.code, problem.message, problem.next_step)
+    except Exception:
+        log.exception("reply_failed", chat_id=run.chat_id, turn_id=run.reply_id)
+        ending = _failed(run, "internal", INTERNAL.message, INTERNAL.next_step)
+    await _end(engine, run, ending, told)
+
+
+def _failed(run: Run, code: str, message: str, next_step: str) -> Ending:
+    return Ending(
+        text=run.text,
+        segments=parse_segments(run.text),
+        truncated=True,
+        stop_reason="error",
+        error_code=code,
+        error_message=message,
+        error_next_step=next_step,
+    )
+
+
+async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> None:
+    """Store the reply with its memories and its call in one transaction; then the chat is free again."""
+    problem: StoreError | None = None
+    try:
+        with run.step("remember"):
+            await _store_ending(engine, run, ending, told)
+        engine.store.reply_journal(run.reply_id).remove()
+    except StoreError as error:
+        problem = error
+        log.error("reply_not_stored", code=error.code)
+    except Exception:
+        problem = StoreError(
+            "The reply could not be stored; its text is kept in a file until the next start."
+        )
+        log.exception("reply_not_stored", chat_id=run.chat_id)
+    finally:
+        engine.runs.release(run)
+    _say_how_it_ended(run, ending, problem)
+    await engine.store.checkpoint()
+
+
+def _say_how_it_ended(run: Run, ending: Ending, problem: StoreError | None) -> None:
+    reason = STOP_REASONS[ending.stop_reason]
+    message, next_step = ending.error_message or reason.message, ending.error_next_step or reason.next_step
+    if problem:
+        message, next_step = problem.message, problem.next_step
+    stop = {"reason": "error" if problem else ending.stop_reason, "message": message, "next_step": next_step}
+    run.hub.send(run.chat_id, "stop_reason", {"turn": run.reply_id, **stop})
+    run.hub.send(run.chat_id, "done", {"turn": run.reply_id})
+    run.tell(
+        "stopped" if stop["reason"] == "error" else "idle", "" if stop["reason"] == "complete" else message
+    )
+
+
+async def _store_ending(engine: Engine, run: Run, ending: Ending, told: Told | None) -> None:
+    chat_id, new_id = run.chat_id, engine.clock.new_id
+
+    def ended(state: State) -> list[NewEvent]:
+        chat = state.library.chats[chat_id]
+        moment = run.moment or exchange.next_moment(state.world(chat_id), chat)
+        events: list[NewEvent] = [] if run.is_started else _unstarted(run, moment)
+        reply = exchange.finish(chat_id, moment, run.reply_id, run.speaker, run.user_turn_id, ending)
+        events += exchange.story_of(chat_id, moment, reply)
+        before = [turn for turn in state.recent_turns(chat_id, UNANSWERED_MAX) if turn.step < moment.step]
+        events += exchange.remember(chat, moment, before, reply, state.library.name_of, new_id)
+        if told and told.record:
+            events.append(ledger(call_finished(told.record, told.call_id, chat_id, run.reply_id)))
+        return events
+
+    await engine.store.execute(ended, caused_by=run.reply_id)
+
+
+def _unstarted(run: Run, moment: Moment) -> list[NewEvent]:
+    """A reply that failed before a model was asked still stands in the story, with its reason."""
+    nothing: dict[str, object] = {"endpoint": "", "model": "", "seed": 0, "prompt_hash": "", "manifest": {}}
+    return exchange.start(
+        run.chat_id, moment, run.reply_id, run.speaker, reply_to=run.user_turn_id, **nothing
+    )
+
+
+def interrupted(turn: Turn, text: str, names: dict[str, str]) -> Ending:
+    """The ending of a reply whose program was killed: what the journal still had."""
+    return Ending(
+        text=text,
+        segments=parse_segments(text, names),
+        truncated=True,
+        stop_reason="error",
+        error_code="interrupted",
+        error_message=INTERRUPTED.message,
+        error_next_step=INTERRUPTED.next_step,
+        model=turn.model,
+    )
