@@ -1,0 +1,345 @@
+// What the page does with facts from the server: it fetches the parts they name and puts them in place.
+// Every page works without it; it must never invent a word of the story or show one the server has not stored.
+
+import { ask, Composer } from "./composer.js";
+import { headOf, parse, Transcript } from "./transcript.js";
+
+const GATHER = 100; // ms within which several facts lead to one look at a part
+const AGAIN = 1500; // ms until a part that could not be fetched is asked for again
+const PING = 15000; // ms between signs of life to the shared connection
+const PATIENCE = 1200; // ms a lost connection may take to come back before the page says so
+const UNREACHABLE = "The program cannot be reached. Your words are still here; send them again when it runs.";
+const LOST = "The connection to the program is lost. It is tried again by itself; your words stay where they are.";
+
+const page = document.body.dataset;
+const chat = page.chat || null;
+let epoch = page.epoch;
+let head = Number(page.head || 0);
+
+const byId = (id) => document.getElementById(id);
+
+// Notices. One place for sentences; the server's own are markup, ours are text.
+
+function notice(message, key = "") {
+  const box = document.createElement("div");
+  const text = document.createElement("p");
+  box.className = "notice notice-warning";
+  box.dataset.key = key;
+  text.className = "notice-message";
+  text.textContent = message;
+  box.append(text);
+  byId("notices")?.replaceChildren(box);
+}
+
+function withdraw(key) {
+  byId("notices")?.querySelector(`[data-key="${key}"]`)?.remove();
+}
+
+// Parts. Each is fetched by one request at a time, so an answer can never overtake a later one.
+
+/** Lets what is in `fresh` replace what `shown` holds; the element itself stays, so live regions and focus survive. */
+function refill(shown, fresh) {
+  if (!shown || headOf(fresh) < headOf(shown)) return;
+  const focused = shown.contains(document.activeElement) ? document.activeElement : null;
+  for (const { name, value } of fresh.attributes) shown.setAttribute(name, value);
+  for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
+  shown.replaceChildren(...fresh.childNodes);
+  globalThis.htmx?.process(shown);
+  if (focused && !focused.isConnected) twin(shown, focused)?.focus({ preventScroll: true });
+}
+
+/** The element that took the place of `lost` inside `root`. */
+function twin(root, lost) {
+  const address = lost.getAttribute("href") ?? lost.form?.getAttribute("action");
+  const alike = [...root.querySelectorAll(lost.localName)];
+  return alike.find((element) => lost.id && element.id === lost.id)
+    ?? alike.find((element) => address && (element.getAttribute("href") ?? element.form?.getAttribute("action")) === address);
+}
+
+/** Looks at something again, at most once at a time and after gathering what else asks for it. */
+class Look {
+  #timer = 0;
+  #busy = false;
+  #due = false;
+
+  /** `fetchNow()` resolves to false when it has to be tried again. */
+  constructor(fetchNow, isWanted = () => true) {
+    this.fetchNow = fetchNow;
+    this.isWanted = isWanted;
+  }
+
+  soon(wait = GATHER) {
+    this.#due = true;
+    this.#timer ||= setTimeout(() => this.#run(), wait);
+  }
+
+  /** Something became visible: what was put off is done now. */
+  wake() {
+    if (this.#due) this.soon(0);
+  }
+
+  async #run() {
+    this.#timer = 0;
+    if (this.#busy || document.hidden || !this.isWanted()) return;
+    this.#busy = true;
+    this.#due = false;
+    const done = await this.fetchNow();
+    this.#busy = false;
+    if (done === false) this.soon(AGAIN);
+    else this.wake();
+  }
+}
+
+function partLook(id, address, isWanted) {
+  return new Look(async () => {
+    const response = await ask(address);
+    if (!response) return false;
+    const fresh = response.ok && parse(await response.text()).find((element) => element.id === id);
+    if (fresh) refill(byId(id), fresh);
+    return true;
+  }, isWanted);
+}
+
+const drawer = byId("drawer-panel");
+const looks = { rail: partLook("rail", "/rail") };
+if (chat) {
+  looks.status = partLook("status", `/chats/${chat}/status`);
+  looks.drawer = partLook("drawer", `/chats/${chat}/drawer`, () => drawer?.open ?? true);
+  looks.transcript = new Look(renewTranscript);
+}
+drawer?.addEventListener("toggle", () => looks.drawer.wake());
+
+// The story.
+
+const announcer = document.createElement("div");
+announcer.className = "unseen";
+announcer.setAttribute("aria-live", "polite");
+document.body.append(announcer);
+
+const transcript = byId("transcript") && new Transcript(byId("transcript"), () => feed.resync(), (article) => {
+  announcer.textContent = `${article.getAttribute("aria-label")}: ${article.querySelector(".prose").textContent}`;
+});
+const composer = byId("composer") && new Composer(byId("composer"), taken, refused);
+let placing = Promise.resolve();
+
+async function renewTranscript() {
+  if (!transcript.isLatest) return true;
+  const response = await ask(`/chats/${chat}/transcript`);
+  if (!response?.ok) return Boolean(response);
+  const isFresh = transcript.renew(parse(await response.text()));
+  lock();
+  return isFresh;
+}
+
+/** Fetches turns at once and places them in the order they were told in. */
+function fetchTurns(turns) {
+  const answers = turns.map((turn) => ask(`/chats/${chat}/turns/${turn}`));
+  placing = placing.then(async () => {
+    for (const answer of answers) {
+      const response = await answer;
+      if (!response?.ok || !transcript.place(parse(await response.text()))) looks.transcript.soon();
+    }
+    lock();
+  });
+}
+
+/** Locks the composer while a reply grows. */
+function lock(running = Boolean(transcript?.running)) {
+  if (composer) composer.running = running;
+}
+
+/** A turn was stored: its fragments are placed, everything else in the answer finds its own place. */
+function taken(html) {
+  const elements = parse(html);
+  byId("notices")?.replaceChildren();
+  outOfBand(elements);
+  const turns = elements.filter((element) => !element.hasAttribute("hx-swap-oob"));
+  transcript.toEnd();
+  for (const group of byTurn(turns)) if (!transcript.place(group)) looks.transcript.soon();
+  lock();
+}
+
+/** One group per turn: its article with the headings before it. */
+function byTurn(elements) {
+  const groups = [[]];
+  for (const element of elements) {
+    groups.at(-1).push(element);
+    if (element.matches(".turn")) groups.push([]);
+  }
+  return groups.filter((group) => group.length);
+}
+
+function refused(html) {
+  if (html) outOfBand(parse(html));
+  else notice(UNREACHABLE);
+  composer.box.focus();
+  if (transcript) looks.transcript.soon();
+}
+
+function outOfBand(elements) {
+  for (const element of elements) {
+    if (element.id === "status") refill(byId("status"), element);
+    if (element.getAttribute("hx-swap-oob")?.endsWith("#notices")) byId("notices").replaceChildren(...element.childNodes);
+  }
+}
+
+// Facts.
+
+const facts = {
+  snapshot(told) {
+    if (told.epoch !== epoch) startOver(told.epoch);
+    if (told.head > head) everything();
+    head = Math.max(head, told.head);
+    if (told.running) running(told.running);
+    else if (transcript?.running) looks.transcript.soon();
+  },
+
+  event({ head: at, kinds, parts, turns, chat: where }) {
+    head = Math.max(head, at);
+    for (const part of parts) if (part !== "transcript") looks[part]?.soon();
+    if (!transcript || where !== chat || !parts.includes("transcript")) return;
+    if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
+    const unknown = turns.filter((turn) => !transcript.knows(turn, at));
+    if (unknown.length) fetchTurns(unknown);
+    if (kinds.includes("assistant_turn")) lock(false);
+    else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
+  },
+
+  token(piece) {
+    transcript?.replies.token(piece);
+  },
+
+  status({ status, detail }) {
+    const line = byId("status");
+    if (!line) return;
+    line.dataset.status = status;
+    if (detail) line.querySelector(".status-text").textContent = detail;
+    looks.status.soon();
+  },
+
+  stop_reason: () => looks.status?.soon(),
+  done: () => looks.status?.soon(),
+  resync: everything,
+};
+
+function running(reply) {
+  transcript.replies.whole(reply);
+  if (transcript.running === reply.turn) lock(true);
+  else fetchTurns([reply.turn]);
+}
+
+function everything() {
+  for (const look of Object.values(looks)) look.soon();
+}
+
+/** Another history (a restored copy): numbers of the old one mean nothing any more. */
+function startOver(fresh) {
+  epoch = fresh;
+  head = 0;
+  for (const element of document.querySelectorAll("[data-head]")) element.dataset.head = -1;
+}
+
+// The connection. One for the whole browser where tabs can share one, else one for this tab while it is looked at.
+
+class Feed {
+  #port = null;
+  #stream = null;
+  #lostTimer = 0;
+
+  constructor() {
+    if ("SharedWorker" in globalThis) this.#share();
+    else this.#own();
+    setInterval(() => this.look(), PING);
+  }
+
+  /** Tells the connection what this tab shows now. */
+  look(joins = false) {
+    const visible = !document.hidden;
+    this.#port?.postMessage({ chat, visible, joins });
+    this.#stream?.want(visible ? new Set(chat ? [chat] : []) : null);
+  }
+
+  leave() {
+    this.#port?.postMessage({ bye: true });
+    this.#stream?.want(null);
+  }
+
+  resync() {
+    this.#port?.postMessage({ resync: true });
+    this.#stream?.resync();
+  }
+
+  #share() {
+    const version = new URL(import.meta.url).search;
+    const worker = new SharedWorker("/static/live.js", { type: "module", name: `chat${version}` });
+    this.#port = worker.port;
+    this.#port.onmessage = ({ data }) => (data.kind ? hear(data.kind, data.data) : this.#state(data));
+    worker.onerror = () => this.#own();
+    this.look(true);
+  }
+
+  async #own() {
+    this.#port = null;
+    const { Stream } = await import("./live.js");
+    this.#stream = new Stream(hear, (state) => this.#state({ state }));
+    this.look(true);
+  }
+
+  #state({ state, last }) {
+    clearTimeout(this.#lostTimer);
+    if (state === "lost") this.#lostTimer = setTimeout(() => notice(LOST, "lost"), PATIENCE);
+    else withdraw("lost");
+    if (last && Number(last.split("-").pop()) > head) everything();
+  }
+}
+
+function hear(kind, data) {
+  if (!document.hidden) facts[kind]?.(data);
+}
+
+const feed = new Feed();
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) composer?.save(true);
+  else for (const look of Object.values(looks)) look.wake();
+  feed.look(!document.hidden);
+});
+addEventListener("pagehide", () => {
+  composer?.save(true);
+  feed.leave();
+});
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  composer?.wake();
+  everything();
+  feed.look(true);
+});
+
+// What the player does.
+
+document.addEventListener("submit", (event) => {
+  if (event.target !== composer?.form) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  void composer.send();
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === composer?.box) {
+    event.preventDefault();
+    void composer.send();
+  }
+  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) byId("stop")?.requestSubmit();
+});
+
+// Fragments that htmx fetches obey the same rule: an older one never replaces a newer one.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const shown = detail.target;
+  const fresh = parse(detail.serverResponse ?? "").find((element) => element.id && element.id === shown.id);
+  if (fresh && headOf(fresh) < headOf(shown)) detail.shouldSwap = false;
+});
+document.addEventListener("htmx:sendError", () => notice(UNREACHABLE));
+
+lock();
+if (transcript?.pinned) transcript.toEnd();

@@ -1,0 +1,121 @@
+// The box the player writes in: it sends, keeps drafts and gives every word back that was not taken.
+// It must never clear text that the server did not answer for.
+
+const PAUSE = 400; // ms without a key after which the draft is saved
+const KEEPALIVE = 60000; // bytes a browser still sends for a page that is going away
+
+/** What the server answers to a script that asks for fragments; null when it could not be reached. */
+export async function ask(address, options = {}) {
+  const told = { "HX-Request": "true", "HX-Current-URL": location.href, Accept: "text/html" };
+  const headers = { ...told, ...options.headers };
+  return fetch(address, { ...options, headers, cache: "no-store" }).catch(() => null);
+}
+
+function freshKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The form, its draft and its lock. */
+export class Composer {
+  #timer = 0;
+  #saving = null;
+  #saved; // the draft as the server has it
+  #sending = false;
+  #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
+
+  /** `taken(html)` gets the server's answer to a turn, `refused(html)` a refusal; "" stands for no answer at all. */
+  constructor(form, taken, refused) {
+    this.form = form;
+    this.taken = taken;
+    this.refused = refused;
+    this.locked = form.elements.prose.readOnly;
+    this.#saved = this.box.value;
+    this.box.addEventListener("input", () => this.#typed());
+    this.#grow();
+  }
+
+  get box() {
+    return this.form.elements.prose;
+  }
+
+  /** Locked during a reply: the words stay, and can be read and copied. */
+  set running(running) {
+    this.locked = running;
+    this.#show();
+  }
+
+  /** The page was shown again by the browser: what is in the box then is what counts. */
+  wake() {
+    this.#tried = null;
+    this.#sending = false;
+    this.#show();
+  }
+
+  async send() {
+    if (this.locked || this.#sending) return;
+    const prose = this.box.value;
+    this.#sending = true;
+    this.#show();
+    const response = await this.#post(prose);
+    const html = (await response?.text().catch(() => "")) ?? "";
+    this.#sending = false;
+    if (response?.ok && html) this.#clear(prose);
+    this.#show();
+    if (response?.redirected) location.assign(response.url);
+    else if (response?.ok && html) this.taken(html);
+    else this.refused(html);
+  }
+
+  /** Saves the draft now. A page that goes away asks the browser to finish it. */
+  save(leaving = false) {
+    clearTimeout(this.#timer);
+    const prose = this.box.value;
+    if (prose === this.#saved || this.#sending) return;
+    const body = JSON.stringify({ prose });
+    const keepalive = leaving && new Blob([body]).size < KEEPALIVE;
+    this.#saving = this.#put(body, keepalive).then((response) => {
+      if (response?.ok) this.#saved = prose;
+    });
+  }
+
+  async #post(prose) {
+    clearTimeout(this.#timer);
+    await this.#saving; // a draft on its way must not arrive after the turn and bring its words back
+    if (this.#tried?.prose !== prose) this.#tried = { prose, key: freshKey() };
+    const body = new URLSearchParams({ prose, idempotency_key: this.#tried.key });
+    return ask(this.form.action, { method: "POST", body });
+  }
+
+  #put(body, keepalive) {
+    const headers = { "Content-Type": "application/json" };
+    return ask(`/chats/${this.form.dataset.chat}/draft`, { method: "PUT", body, headers, keepalive });
+  }
+
+  #clear(prose) {
+    this.#tried = null;
+    this.#saved = "";
+    if (this.box.value === prose) this.box.value = "";
+    this.#grow();
+  }
+
+  #typed() {
+    this.#grow();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.save(), PAUSE);
+  }
+
+  #show() {
+    const shut = this.locked || this.#sending;
+    this.box.readOnly = shut;
+    this.form.querySelector("#send").disabled = shut;
+    this.form.toggleAttribute("aria-busy", this.#sending);
+  }
+
+  /** For browsers whose style sheets cannot let a box grow with its text. */
+  #grow() {
+    if (CSS.supports("field-sizing", "content")) return;
+    this.box.style.height = "auto";
+    this.box.style.height = `${this.box.scrollHeight}px`;
+  }
+}

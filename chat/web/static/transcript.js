@@ -1,0 +1,238 @@
+// The transcript: words of a reply while they arrive, and the server's own fragments, each in its place.
+// It must never make markup of a reply, paint a word twice, or let an older fragment replace a newer one.
+
+const MOST_WAITING = 5000; // pieces kept while a gap before them is being filled
+const REMEMBERED = 100; // finished replies whose late pieces are known and dropped
+const AT_END = 80; // px from the end within which the reader counts as reading the end
+const BREAK = /\n{2,}/;
+
+/** The elements of a fragment, inert until they are placed. */
+export function parse(html) {
+  return [...new DOMParser().parseFromString(html, "text/html").body.children];
+}
+
+/** The event the element was rendered after; -1 when it does not say. */
+export function headOf(element) {
+  return Number(element?.dataset?.head ?? -1);
+}
+
+/** Removes an element and returns the one after it. */
+function drop(element) {
+  const next = element.nextElementSibling;
+  element.remove();
+  return next;
+}
+
+/** One growing reply. What it says and where it stands are apart: pieces may come before the page has a place. */
+class Reply {
+  constructor() {
+    this.text = "";
+    this.pending = "";
+    this.waiting = [];
+    this.place = null;
+  }
+
+  /** Adds what is new in `text`, which stands at `offset`; false when something before it is missing. */
+  add(offset, text) {
+    if (offset > this.text.length) return false;
+    const added = text.slice(this.text.length - offset);
+    this.text += added;
+    this.pending += added;
+    return true;
+  }
+
+  /** Keeps a piece that came too early until what is before it is there. */
+  wait(piece) {
+    if (this.waiting.length < MOST_WAITING) this.waiting.push(piece);
+  }
+
+  settle() {
+    this.waiting = this.waiting.filter((piece) => !this.add(piece.offset, piece.text));
+  }
+
+  /** Moves to another element, which shows all of the text so far. */
+  stand(place) {
+    this.place = place;
+    if (!this.text) return;
+    this.pending = this.text;
+    place.replaceChildren();
+  }
+
+  /** Paragraph by paragraph, so that a word costs the same at the end of a long reply as at its beginning. */
+  paint() {
+    if (this.text.length === this.pending.length) this.place.replaceChildren();
+    const ending = /\n+$/.exec(this.pending)?.[0] ?? "";
+    const [first, ...more] = this.pending.slice(0, this.pending.length - ending.length).split(BREAK);
+    this.pending = ending;
+    if (first) this.#paragraph().append(first);
+    for (const text of more) this.#open().append(text);
+  }
+
+  #paragraph() {
+    const last = this.place.lastElementChild;
+    return last?.localName === "p" ? last : this.#open();
+  }
+
+  #open() {
+    const paragraph = document.createElement("p");
+    this.place.append(paragraph);
+    return paragraph;
+  }
+}
+
+/** All replies of this page that are still growing. */
+class Replies {
+  #replies = new Map();
+  #finished = new Set();
+  #frame = 0;
+
+  /** `resync()` asks for the text of a reply again. */
+  constructor(resync) {
+    this.resync = resync;
+  }
+
+  /** A piece of a reply, from the stream. */
+  token({ turn, offset, text }) {
+    if (this.#finished.has(turn)) return;
+    const reply = this.#of(turn);
+    if (!reply.add(offset, text)) {
+      reply.wait({ offset, text });
+      this.resync();
+    }
+    this.#later();
+  }
+
+  /** All of a reply so far, from a snapshot. */
+  whole({ turn, text }) {
+    if (this.#finished.has(turn)) return;
+    const reply = this.#of(turn);
+    reply.add(0, text);
+    reply.settle();
+    this.#later();
+  }
+
+  /** The page has an element for a running reply: its words go there from now on. */
+  attach(article) {
+    const place = article.querySelector("[data-growing]");
+    if (place) this.#of(article.dataset.turn).stand(place);
+    this.#later();
+  }
+
+  /** The reply stands there as the server stored it: nothing of it may be painted any more. */
+  finish(turn) {
+    this.#replies.delete(turn);
+    this.#finished.add(turn);
+    if (this.#finished.size > REMEMBERED) this.#finished.delete(this.#finished.values().next().value);
+  }
+
+  #of(turn) {
+    if (!this.#replies.has(turn)) this.#replies.set(turn, new Reply());
+    return this.#replies.get(turn);
+  }
+
+  #later() {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      for (const reply of this.#replies.values()) if (reply.place && reply.pending) reply.paint();
+    });
+  }
+}
+
+/** The turns on the page. `place` takes turns one by one, `renew` takes the whole window. */
+export class Transcript {
+  /** `finished(article)` is told of every reply that was growing here and is now whole. */
+  constructor(root, resync, finished) {
+    this.root = root;
+    this.finished = finished;
+    this.replies = new Replies(resync);
+    this.scroller = root.closest("#page-scroll") ?? document.scrollingElement;
+    this.isLatest = !new URLSearchParams(location.search).has("before");
+    for (const article of root.querySelectorAll(".turn.running")) this.replies.attach(article);
+    this.#follow();
+  }
+
+  get running() {
+    return this.root.querySelector(".turn.running")?.dataset.turn ?? null;
+  }
+
+  /** True when the turn is shown as it was after event `head`, or later. */
+  knows(turn, head) {
+    return headOf(this.#shown(turn)) >= head;
+  }
+
+  /** Puts a turn where it belongs: over its older self, or after the last one. False when only `renew` can tell where. */
+  place(elements) {
+    const article = elements.find((element) => element.matches(".turn"));
+    const shown = this.#shown(article?.dataset.turn);
+    if (!article || (!shown && headOf(article) < headOf(this.root))) return false;
+    if (headOf(article) < headOf(shown) || !(shown || this.isLatest)) return true;
+    if (shown) shown.replaceWith(article);
+    else this.#append(elements);
+    this.#settled(article, shown);
+    return true;
+  }
+
+  /** Takes the window as the server sees it; what was loaded before its first turn stays. False when it is stale. */
+  renew(elements) {
+    const head = Math.max(-1, ...elements.map(headOf));
+    if (head >= 0 && head < headOf(this.root)) return false;
+    const first = this.#shown(elements.find((element) => element.matches(".turn"))?.dataset.turn);
+    const fresh = first ? elements.slice(elements.findIndex((element) => element.id === first.id)) : elements;
+    let cursor = first ?? this.root.firstElementChild;
+    for (const element of fresh) cursor = this.#sync(element, cursor);
+    while (cursor) cursor = drop(cursor);
+    this.root.dataset.head = Math.max(head, headOf(this.root));
+    return true;
+  }
+
+  /** Takes the reader to the end, wherever they were. */
+  toEnd() {
+    this.pinned = true;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  #shown(turn) {
+    return turn ? document.getElementById(`turn-${turn}`) : null;
+  }
+
+  #append(elements) {
+    this.root.append(...elements);
+    this.root.dataset.head = Math.max(headOf(this.root), ...elements.map(headOf));
+  }
+
+  /** Puts one element of the window before `cursor`, or leaves the same one standing. Returns the next cursor. */
+  #sync(element, cursor) {
+    while (cursor && !cursor.id) cursor = drop(cursor);
+    const shown = element.id ? document.getElementById(element.id) : null;
+    if (shown && headOf(shown) >= 0) shown.dataset.head = element.dataset.head;
+    const kept = shown?.isEqualNode(element) ? shown : element;
+    if (kept === cursor) return cursor.nextElementSibling;
+    const next = shown === cursor ? (cursor?.nextElementSibling ?? null) : cursor;
+    this.root.insertBefore(kept, next);
+    if (shown && shown !== kept) shown.remove();
+    if (kept !== shown && element.matches(".turn")) this.#settled(element, shown);
+    return next;
+  }
+
+  #settled(article, before) {
+    globalThis.htmx?.process(article);
+    if (article.matches(".running")) return this.replies.attach(article);
+    this.replies.finish(article.dataset.turn);
+    if (before?.matches(".running")) this.finished(article);
+  }
+
+  /** Stays at the end while the text grows, if that is where the reader is. Reads no layout per word. */
+  #follow() {
+    let last = 0;
+    this.pinned = this.isLatest && !location.hash;
+    this.scroller.addEventListener("scroll", () => {
+      const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+      const atEnd = scrollHeight - clientHeight - scrollTop < AT_END;
+      if (atEnd || scrollTop < last) this.pinned = atEnd;
+      last = scrollTop;
+    }, { passive: true });
+    const growth = new ResizeObserver(() => this.pinned && this.toEnd());
+    growth.observe(this.root);
+    growth.observe(this.scroller);
+  }
+}

@@ -1,0 +1,145 @@
+"""The real program in a process of its own, as a person starts it: for tests that kill it, restart it or browse it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlencode
+
+START_S = 30
+STOP_S = 15
+
+
+class Answer(NamedTuple):
+    """What came back for one request."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """`chat serve` on a data folder. It can be killed and started again on the same folder and port."""
+
+    def __init__(self, data_dir: Path, *, port: int = 0, options: tuple[str, ...] = ()) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.options = options
+        self.log = data_dir.with_name(data_dir.name + ".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts the program and returns when it says that it is ready."""
+        command = [
+            sys.executable,
+            "-m",
+            "chat",
+            "serve",
+            "--no-open",
+            "--port",
+            str(self.port),
+            *self.options,
+        ]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
+        until = time.monotonic() + START_S
+        while not self._is_ready():
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise AssertionError(f"The program did not start:\n{self.log.read_text('utf-8')[-4000:]}")
+            time.sleep(0.03)
+
+    def environment(self) -> dict[str, str]:
+        """Nothing of the machine's own configuration reaches the program under test."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+        return kept | {"CHAT_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+
+    def stop(self) -> int | None:
+        """Ends the program politely; returns its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another `chat` command on the same data folder."""
+        command = [sys.executable, "-m", "chat", *arguments]
+        return subprocess.run(
+            command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request of a script: JSON is asked for unless `headers` says otherwise."""
+        sent = {"Accept": "application/json", **(headers or {})}
+        body = None
+        if form is not None:
+            body = urlencode(form).encode()
+            sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read().decode("utf-8"))
+        finally:
+            connection.close()
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.request("GET", "/ready").status == 200
+        except OSError:
+            return False
+
+    def _end(self, how: signal.Signals) -> int | None:
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_S)
+            raise AssertionError(f"The program did not end within {STOP_S} s of {how.name}.") from None
