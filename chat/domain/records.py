@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 Row = tuple[Any, ...]
+_encode = msgspec.json.Encoder().encode
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +24,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def row(self) -> Row:
         """The values in column order, as SQLite stores them."""
-        values = [getattr(self, name) for name in self.__struct_fields__]
+        values = list(msgspec.structs.astuple(self))
         for index in _json_columns(type(self)):
-            values[index] = msgspec.json.encode(values[index]).decode()
+            values[index] = _encode(values[index]).decode()
         for index in _flag_columns(type(self)):
             values[index] = int(values[index])
         return tuple(values)

@@ -1,0 +1,100 @@
+"""Opens SQLite connections with the settings every one of them must have, and says its errors in our words.
+
+Exactly one connection writes and checkpoints: the SQLite libraries in use can otherwise corrupt a write-ahead
+log (fixed in 3.51.3). Every other one is opened through `read_only`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chat.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
+
+BUSY_S = 5.0
+_CHECKPOINT_PAGES = 25_000
+"""About 100 MB: only a safety net, because the engine asks for a checkpoint after each reply."""
+
+_EVERY_CONNECTION = """
+pragma foreign_keys = on;
+pragma temp_store = memory;
+pragma cache_size = -64000;
+pragma mmap_size = 268435456;
+"""
+_WRITER = f"""
+pragma journal_mode = wal;
+pragma synchronous = full;
+pragma wal_autocheckpoint = {_CHECKPOINT_PAGES};
+"""
+READER = f"""{_EVERY_CONNECTION}
+pragma query_only = on;
+pragma trusted_schema = off;
+pragma wal_autocheckpoint = 0;
+"""
+
+
+def writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes. Creates the file readable by its owner only. Used by one thread."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    conn = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    with translated(), closing_on_error(conn):
+        conn.executescript(_EVERY_CONNECTION + _WRITER)
+    return conn
+
+
+def scratch(path: Path) -> sqlite3.Connection:
+    """A throw-away database of our own: nothing in it needs to survive a crash."""
+    conn = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    conn.executescript(_EVERY_CONNECTION + "pragma journal_mode = off; pragma synchronous = off;")
+    return conn
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, for tools that run beside a server."""
+    conn = sqlite3.connect(uri(path), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    with translated(), closing_on_error(conn):
+        conn.executescript(READER)
+    return conn
+
+
+def uri(path: Path) -> str:
+    """The address of a database file for a connection that cannot write."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
+@contextmanager
+def closing_on_error(conn: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        conn.close()
+        raise
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of SQLite become the store's own, each with its sentence and next step."""
+    try:
+        yield
+    except sqlite3.Error as problem:
+        raise explain(problem) from problem
+
+
+def explain(problem: sqlite3.Error) -> StoreError:
+    """What an error of SQLite means here. The text of a statement or value is never repeated."""
+    code = getattr(problem, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    name = getattr(problem, "sqlite_errorname", type(problem).__name__)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusy("Another program is using the database, so nothing could be written.")
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return StoreFull(f"The database could not be written or read ({name}); the disk may be full.")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreDamaged(f"The database file is damaged ({name}).")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return StoreError(f"The database file cannot be opened for this ({name}).")
+    return StoreError(f"The database refused what was asked ({name}).")

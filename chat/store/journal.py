@@ -1,0 +1,54 @@
+"""The text of a reply that is being written, kept in a file outside the log so that a kill loses little of it.
+
+Plain appends: how often is the caller's decision. The log gets the text once, when the reply has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from chat.errors import NotFound
+
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_SUFFIX = ".txt"
+
+
+class ReplyJournal:
+    """One reply's file. Opened by the first `append`, gone after `remove`."""
+
+    def __init__(self, folder: Path, turn_id: str) -> None:
+        if not _ID.fullmatch(turn_id):
+            raise NotFound("There is no such turn.")
+        self._path = folder / f"{turn_id}{_SUFFIX}"
+        self._fd: int | None = None
+
+    def append(self, text: str) -> None:
+        """Add text. What no file can hold (half an emoji) is kept as a question mark."""
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        data = text.encode("utf-8", "replace")
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def read(self) -> str:
+        """The text so far; empty when there is none. A character torn by a kill is left out."""
+        try:
+            return self._path.read_bytes().decode("utf-8", "ignore")
+        except FileNotFoundError:
+            return ""
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def remove(self) -> None:
+        self.close()
+        self._path.unlink(missing_ok=True)
+
+
+def journals(folder: Path) -> list[str]:
+    """The turns that have unfinished text, oldest first."""
+    return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))

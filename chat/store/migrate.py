@@ -1,0 +1,117 @@
+"""Brings the schema up to date: numbered SQL files, forward only, each in one transaction with its own record.
+
+A file that was edited after it ran, and a database written by a newer program, are refused. Whatever there is to
+lose is copied first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import os
+import sqlite3
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from chat.errors import MigrationFailed, NewerDatabase, StoreDamaged
+
+_RECORD_TABLE = """
+create table if not exists migrations (
+    version integer primary key, name text not null, checksum text not null, applied_at text not null
+) strict
+"""
+_APPLIED = "select version, checksum from migrations order by version"
+_RECORD = "insert into migrations (version, name, checksum, applied_at) values (?, ?, ?, ?)"
+_TABLES = "select count(*) from sqlite_master"
+_HAS_RECORD = "select count(*) from sqlite_master where name = 'migrations'"
+
+
+class Migration(NamedTuple):
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@cache
+def shipped() -> tuple[Migration, ...]:
+    """Every migration of this program, oldest first."""
+    folder = importlib.resources.files("chat.store") / "migrations"
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda f: f.name)
+    return tuple(
+        Migration(int(file.name[:4]), file.name.removesuffix(".sql"), file.read_text("utf-8"))
+        for file in files
+    )
+
+
+def statements(sql: str) -> Iterator[str]:
+    """The statements of a script, as SQLite itself sees where each ends."""
+    pending = ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending.strip()
+            pending = ""
+    if any(line.strip() and not line.lstrip().startswith("--") for line in pending.splitlines()):
+        raise MigrationFailed("A migration file ends in the middle of a statement.")
+
+
+def pending(conn: sqlite3.Connection, known: tuple[Migration, ...]) -> tuple[Migration, ...]:
+    """What has not run yet. Refuses edited files, newer databases and files of another program."""
+    if not conn.execute(_HAS_RECORD).fetchone()[0]:
+        if conn.execute(_TABLES).fetchone()[0]:
+            raise StoreDamaged("The database file belongs to another program.")
+        return known
+    applied = dict(conn.execute(_APPLIED).fetchall())
+    newest = known[-1].version if known else 0
+    if applied and max(applied) > newest:
+        raise NewerDatabase(f"The database has schema {max(applied)}; this program knows up to {newest}.")
+    for migration in known:
+        if applied.get(migration.version, migration.checksum) != migration.checksum:
+            raise MigrationFailed(
+                f"The migration {migration.name} was changed after this database had run it.",
+                "Put the file back as it was shipped, or start the program that wrote this database.",
+            )
+    return tuple(migration for migration in known if migration.version not in applied)
+
+
+def migrate(
+    conn: sqlite3.Connection, backups: Path, now: str, known: tuple[Migration, ...] | None = None
+) -> tuple[str, ...]:
+    """Run what is missing and return its names. `now` is the time as the log writes it."""
+    todo = pending(conn, shipped() if known is None else known)
+    if todo and conn.execute(_TABLES).fetchone()[0]:
+        copy_database(conn, backups / f"before-{todo[0].name}-{now.replace(':', '')}.db")
+    for migration in todo:
+        _run(conn, migration, now)
+    return tuple(migration.name for migration in todo)
+
+
+def copy_database(conn: sqlite3.Connection, target: Path) -> None:
+    """A whole, consistent copy under its final name only once it is complete."""
+    unfinished = target.with_suffix(".part")
+    unfinished.unlink(missing_ok=True)
+    conn.execute("vacuum into ?", (str(unfinished),))
+    unfinished.chmod(0o600)
+    with unfinished.open("rb") as copied:
+        os.fsync(copied.fileno())
+    unfinished.replace(target)
+
+
+def _run(conn: sqlite3.Connection, migration: Migration, now: str) -> None:
+    conn.execute("begin immediate")
+    try:
+        conn.execute(_RECORD_TABLE)
+        for statement in statements(migration.sql):
+            conn.execute(statement)
+        conn.execute(_RECORD, (migration.version, migration.name, migration.checksum, now))
+        conn.execute("commit")
+    except sqlite3.Error as problem:
+        if conn.in_transaction:
+            conn.execute("rollback")
+        raise MigrationFailed(f"The migration {migration.name} failed: {problem}.") from problem

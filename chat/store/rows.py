@@ -1,0 +1,128 @@
+"""Writes what a fold says changed. The last word on a row wins, so a row is written once however often it changed.
+
+Knows tables, columns and keys from the records; knows no meaning.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from chat.domain.records import Change, Drop, Put, Record, Row, Set
+from chat.domain.tables import PER_CHAT, TABLES
+
+
+class _Pending:
+    """Changes of one table that are not written yet, by key."""
+
+    __slots__ = ("drops", "puts", "sets")
+
+    def __init__(self) -> None:
+        self.puts: dict[Row, Record | list[Any]] = {}
+        self.sets: dict[Row, dict[str, Any]] = {}
+        self.drops: dict[Row, None] = {}
+
+
+class Buffer:
+    """Collects changes and writes them, parents before children so that foreign keys hold."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+        self._tables = {table: _Pending() for table in TABLES}
+        self.size = 0
+        """Changes taken since the last flush."""
+
+    def take(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.size += 1
+            if type(change) is Put:
+                self._put(change.record)
+            elif type(change) is Set:
+                self._set(change)
+            elif type(change) is Drop:
+                self._drop(change)
+
+    def _put(self, record: Record) -> None:
+        pending, key = self._tables[record.table], record.key_values()
+        pending.puts[key] = record
+        pending.sets.pop(key, None)
+
+    def _set(self, change: Set) -> None:
+        pending, key = self._tables[change.table], change.key
+        waiting = pending.puts.get(key)
+        if waiting is not None:
+            row = waiting if isinstance(waiting, list) else list(waiting.row())
+            for name, value in change.values.items():
+                row[_columns(change.table)[name]] = value
+            pending.puts[key] = row
+        elif key not in pending.drops:
+            pending.sets.setdefault(key, {}).update(change.values)
+
+    def _drop(self, change: Drop) -> None:
+        pending = self._tables[change.table]
+        pending.puts.pop(change.key, None)
+        pending.sets.pop(change.key, None)
+        pending.drops[change.key] = None
+
+    def flush(self) -> None:
+        """Write everything that waits. The caller holds the transaction."""
+        if not self.size:
+            return
+        for table, pending in reversed(self._tables.items()):
+            if pending.drops:
+                self._conn.executemany(_drop_sql(table), list(pending.drops))
+                pending.drops.clear()
+        for table, pending in self._tables.items():
+            if pending.puts:
+                rows = [put if isinstance(put, list) else put.row() for put in pending.puts.values()]
+                self._conn.executemany(_put_sql(table), rows)
+                pending.puts.clear()
+            for key, values in pending.sets.items():
+                self._conn.execute(_set_sql(table, tuple(values)), (*values.values(), *key))
+            pending.sets.clear()
+        self.size = 0
+
+    def clear_chat(self, chat_id: str) -> None:
+        """Take a chat's selected line out of its tables; what waits is written first. Witnesses go with memories."""
+        self.flush()
+        for table in PER_CHAT:
+            if table != "witnesses":
+                self._conn.execute(f"delete from {table} where chat_id = ?", (chat_id,))
+
+
+@cache
+def _columns(table: str) -> dict[str, int]:
+    return {name: index for index, name in enumerate(TABLES[table].__struct_fields__)}
+
+
+def select(table: str) -> str:
+    """The columns of a table in the order its record has them."""
+    return f"select {', '.join(TABLES[table].__struct_fields__)} from {table}"
+
+
+@cache
+def _put_sql(table: str) -> str:
+    record = TABLES[table]
+    names = record.__struct_fields__
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in record.key)
+    return (
+        f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))}) "
+        f"on conflict ({', '.join(record.key)}) do update set {updates}"
+    )
+
+
+@cache
+def _set_sql(table: str, names: tuple[str, ...]) -> str:
+    assignments = ", ".join(f"{name} = ?" for name in names)
+    return f"update {table} set {assignments} where {_is_key(table)}"
+
+
+@cache
+def _drop_sql(table: str) -> str:
+    return f"delete from {table} where {_is_key(table)}"
+
+
+def _is_key(table: str) -> str:
+    return " and ".join(f"{name} = ?" for name in TABLES[table].key)

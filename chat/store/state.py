@@ -1,0 +1,66 @@
+"""What a decision is shown, and what a command comes to. Used on the writer's thread, inside the transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chat.domain.events import Event, NewEvent
+from chat.domain.ledger import Ledger
+from chat.domain.library import Library
+from chat.domain.lineage import is_visible
+from chat.domain.turns import Turn
+from chat.domain.world import World
+from chat.errors import NotFound
+from chat.store.line import END, LinePages
+from chat.store.rows import select
+
+_BY_ID = f"{select(Turn.table)} where id = ?"
+_BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One command's events; `head` is the id of the last event of the log after it."""
+
+    events: tuple[Event, ...]
+    head: int
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything as it was last committed. Not to be kept beyond the decision it was handed to."""
+
+    library: Library
+    ledger: Ledger
+    _conn: sqlite3.Connection
+    _load: Callable[[str], World]
+
+    def world(self, chat_id: str) -> World:
+        """The chat on its visible line."""
+        if chat_id not in self.library.chats:
+            raise NotFound("There is no such chat.")
+        return self._load(chat_id)
+
+    def turn(self, turn_id: str) -> Turn | None:
+        """A turn of any branch."""
+        found = self._conn.execute(_BY_ID, (turn_id,)).fetchone()
+        return Turn.from_row(found) if found else None
+
+    def turn_by_key(self, chat_id: str, idempotency_key: str) -> Turn | None:
+        """The turn on the visible line that was posted with this key."""
+        line = self.library.lineage(chat_id)
+        rows = self._conn.execute(_BY_KEY, (chat_id, idempotency_key)).fetchall()
+        found = (turn for turn in map(Turn.from_row, rows) if is_visible(line, turn.branch_id, turn.step))
+        return next(found, None)
+
+    def recent_turns(self, chat_id: str, limit: int) -> list[Turn]:
+        """The last turns of the visible line, oldest first."""
+        pages = LinePages(self.library.lineage(chat_id), chat_id, END, limit)
+        while query := pages.next_query():
+            pages.answer(self._conn.execute(*query).fetchall())
+        return pages.turns
+
+
+Decide = Callable[[State], Sequence[NewEvent]]

@@ -1,0 +1,155 @@
+"""The store as the rest of the program knows it: open, execute, read. Everything else here serves these three."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import NamedTuple, Self
+
+from chat.clock import Clock
+from chat.domain.library import Library
+from chat.errors import StoreError
+from chat.settings import Settings
+from chat.store.journal import ReplyJournal, journals
+from chat.store.live import Live
+from chat.store.lock import FolderLock
+from chat.store.reading import Reader, Readers
+from chat.store.start import accept_loss, open_live, rebuild_live
+from chat.store.state import Commit, Decide
+from chat.store.writer import Writer
+
+Listener = Callable[[Commit], None]
+
+
+class _Outcome(NamedTuple):
+    """A commit and the library as it left it, so that the event loop never sees a later one too early."""
+
+    commit: Commit
+    library: Library
+
+
+class Store:
+    """One database, its writer thread and its readers. Made by `open`; used from one event loop."""
+
+    def __init__(self, settings: Settings, lock: FolderLock | None, writer: Writer, live: Live) -> None:
+        self._settings = settings
+        self._lock = lock
+        self._writer = writer
+        self._live = live
+        self._readers = Readers(settings.db_path)
+        self._listeners: list[Listener] = []
+        self._library = live.library
+        self._head = live.head.id
+        self.warnings: tuple[str, ...] = ()
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock, *, read_only: bool = False) -> Self:
+        """Lock the folder, bring schema and mirror up to date, and compare the log with the head file.
+
+        When events were lost the store opens with `fault` set: it can be read, and refuses every command.
+        """
+        if not read_only:
+            settings.ensure_folders()
+        lock = None if read_only else FolderLock(settings.lock_path)
+        writer = Writer()
+        warnings: list[str] = []
+        opening = partial(open_live, settings, clock, read_only=read_only, warn=warnings.append)
+        try:
+            store = cls(settings, lock, writer, await writer.run(opening))
+        except BaseException:
+            await writer.stop()
+            if lock:
+                lock.release()
+            raise
+        store.warnings = tuple(warnings)
+        return store
+
+    @property
+    def fault(self) -> StoreError | None:
+        """Why nothing can be written, or None."""
+        return self._live.fault
+
+    @property
+    def library(self) -> Library:
+        """The library as of the last commit this event loop was told of."""
+        return self._library
+
+    @property
+    def head(self) -> int:
+        """The id of the last event this event loop was told of."""
+        return self._head
+
+    async def execute(
+        self, decide: Decide, *, caused_by: str | None = None, drop_draft: str | None = None
+    ) -> Commit:
+        """Run a decision on the writer's thread and commit what it returns, all of it or nothing.
+
+        `caused_by` names the turn or operation in each event; `drop_draft` forgets a draft in the same
+        transaction. A decision that returns no events commits nothing.
+        """
+
+        def command() -> _Outcome:
+            commit = self._live.command(decide, caused_by, drop_draft)
+            return _Outcome(commit, self._live.library)
+
+        return (await self._writer.run(command, self._committed)).commit
+
+    async def accept_loss(self) -> Commit:
+        """After events were lost: say so in the log and go on from what is left. Raises Refused if none were."""
+
+        def command() -> _Outcome:
+            commit = accept_loss(self._live, self._settings.head_path)
+            return _Outcome(commit, self._live.library)
+
+        return (await self._writer.run(command, self._committed)).commit
+
+    async def rebuild(self) -> None:
+        """Write the whole mirror anew from the log, in one transaction."""
+        await self._writer.run(partial(rebuild_live, self._live))
+
+    async def save_draft(self, key: str, body: str | None) -> None:
+        """Keep unfinished text, or forget it."""
+        await self._writer.run(partial(self._live.save_draft, key, body))
+
+    async def checkpoint(self) -> bool:
+        """Empty the write-ahead log while nobody waits; False when there was something better to do."""
+        return await self._writer.run(lambda: not self._writer.is_wanted and self._live.checkpoint())
+
+    def on_commit(self, listener: Listener) -> None:
+        """Called on the event loop after each commit, in their order, before `execute` returns."""
+        self._listeners.append(listener)
+
+    def reading(self) -> AbstractAsyncContextManager[Reader]:
+        """A reader inside one read transaction: everything it shows is of one moment."""
+        return self._readers.reading()
+
+    def reply_journal(self, turn_id: str) -> ReplyJournal:
+        return ReplyJournal(self._settings.running_dir, turn_id)
+
+    def journals(self) -> list[str]:
+        """The turns whose replies were being written, oldest first."""
+        return journals(self._settings.running_dir)
+
+    async def close(self) -> None:
+        """Finish what waits, checkpoint, and let go of the folder."""
+        await self._readers.close()
+        try:
+            await self._writer.run(self._live.close)
+        finally:
+            await self._writer.stop()
+            if self._lock:
+                self._lock.release()
+
+    def _committed(self, outcome: _Outcome) -> None:
+        commit = outcome.commit
+        if not commit.events:
+            return
+        self._library, self._head = outcome.library, commit.head
+        for listener in self._listeners:
+            try:
+                listener(commit)
+            except Exception as problem:  # noqa: BLE001 - one listener must not keep the others from hearing
+                context = {"message": "A commit listener failed.", "exception": problem}
+                asyncio.get_running_loop().call_exception_handler(context)
