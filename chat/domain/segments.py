@@ -26,16 +26,20 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
     cue: int = 0
 
 
-_LINE_END = "\n\r\v\f\x85\u2028\u2029"
-_BLANK = r"[ \t\u00a0\u200b-\u200f\u2060\ufeff]*"
-_MARK = re.compile(rf'[{_LINE_END}(*"“”„«»「」『』]')
-_BREAK = re.compile(rf"(?:\r\n|[{_LINE_END}])(?P<empty>{_BLANK}[{_LINE_END}])?")
+LINE_ENDS = "\n\r\v\f\x85\u2028\u2029"
+BLANKS = (  # all other white space, and what takes no room at all
+    " \t\x1c\x1d\x1e\x1f\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff"
+)
+_BLANK = f"[{BLANKS}]*"
+_MARK = re.compile(rf'[{LINE_ENDS}(*"“”„«»「」『』]')
+_BREAK = re.compile(rf"(?:\r\n|[{LINE_ENDS}])(?P<empty>{_BLANK}[{LINE_ENDS}])?")
 _COMMAND = re.compile(rf"{_BLANK}/(?P<word>whisper|think)(?!\w)", re.IGNORECASE)
 _OPEN_ASIDE = re.compile(r"\({2,}")
 _STARS = re.compile(r"\*+")
 _PARENS = re.compile(r"\({2,}|\){2,}")
 _CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}
-_QUOTED_NAME = re.compile(rf'["“„«]([^"“”«»{_LINE_END}]*)["“”»]')
+_QUOTED_NAME = re.compile(rf'["“„«]([^"“”«»{LINE_ENDS}]*)["“”»]')
 _CUE_GAP = re.compile(r"[ \t\u00a0:,]*")
 
 
@@ -77,7 +81,7 @@ class _Scanner:
             return self._aside(place)
         if mark == "*":
             return self._star(place)
-        if mark in _LINE_END:
+        if mark in LINE_ENDS:
             return self._line_end(place)
         return self._quote(mark, place)
 
