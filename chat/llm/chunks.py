@@ -52,7 +52,7 @@ class _Raw(msgspec.Struct):
     id: Any = None
 
 
-class Chunk(NamedTuple):
+class Chunk(msgspec.Struct, frozen=True):
     """What one event brought. `error` is the server's error object, whatever its shape."""
 
     text: str = ""
@@ -74,10 +74,36 @@ def read_chunk(payload: bytes) -> Chunk | None:
     raw = _parse(payload)
     if raw is None:
         return None
+    return _plain(raw) or _any(raw)
+
+
+def _plain(raw: _Raw) -> Chunk | None:
+    """Nearly every chunk of nearly every stream: one choice with one string. Half the cost of `_any`."""
+    choices = raw.choices
+    if choices is None or len(choices) != 1 or raw.error or raw.usage or raw.object == "error":
+        return None
+    choice = choices[0]
+    delta = choice.delta
+    if delta is None or choice.finish_reason or choice.index or choice.error:
+        return None
+    content = delta.content
+    if type(content) is not str or delta.tool_calls or delta.refusal or _has_reasoning(delta):
+        return None
+    return Chunk(content, model=_name(raw.model), id=_name(raw.id))
+
+
+def _name(value: Any) -> str | None:
+    return value[:200] if isinstance(value, str) else None
+
+
+def _has_reasoning(delta: _Delta) -> bool:
+    return bool(delta.reasoning_content or delta.reasoning or delta.thinking)
+
+
+def _any(raw: _Raw) -> Chunk:
     error = _error(raw)
     usage = raw.usage if isinstance(raw.usage, dict) else None
-    model = raw.model if isinstance(raw.model, str) else None
-    request_id = raw.id if isinstance(raw.id, str) else None
+    model, request_id = _name(raw.model), _name(raw.id)
     choice = _first_choice(raw.choices)
     if choice is None:
         return Chunk(error=error, usage=usage, model=model, id=request_id)

@@ -7,6 +7,7 @@ into the Authorization header of the endpoint it belongs to. Replies are handed 
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -18,16 +19,11 @@ from chat.clock import Clock
 from chat.llm.bodies import BoundedErrors
 from chat.llm.calls import Endpoint
 from chat.llm.failures import network_failure, read_body, retry_after_s, status_failure
+from chat.llm.transport import Transport
 from chat.llm.wire import CONNECT_S, RefusedRequest, request_id
 
 _CLIENTS = 8
-_NO_KEY = "none"
-_NO_TELEMETRY: dict[str, Any] = {
-    "x-stainless-retry-count": openai.Omit(),
-    "x-stainless-read-timeout": openai.Omit(),
-}
-
-for _name in ("openai", "httpx2", "httpcore2"):
+for _name in ("openai", "httpx2", "aiohttp"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # their lower levels print prompts and headers
 
 
@@ -41,7 +37,6 @@ class _OpenAI(openai.AsyncOpenAI):
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
             "User-Agent": "chat",
-            "Authorization": openai.Omit() if self.api_key == _NO_KEY else f"Bearer {self.api_key}",
         }
 
 
@@ -49,14 +44,13 @@ class Client:
     """Made in a worker thread (reading the system's certificates takes a tenth of a second), used on the loop."""
 
     def __init__(self, clock: Clock) -> None:
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
         self._clock = clock
         self._clients: dict[Endpoint, _OpenAI] = {}
         self._http = httpx2.AsyncClient(
-            transport=BoundedErrors(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)),
+            transport=BoundedErrors(Transport(ssl.create_default_context(), CONNECT_S)),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            timeout=None,
         )
 
     async def post(
@@ -69,7 +63,7 @@ class Client:
                 path,
                 cast_to=httpx2.Response,
                 content=msgspec.json.encode(body),
-                options={"headers": _NO_TELEMETRY},
+                options={"headers": _headers(endpoint)},
                 stream=True,
                 stream_cls=openai.AsyncStream[Any],
             ),
@@ -82,7 +76,7 @@ class Client:
             lambda client: client.get(
                 path,
                 cast_to=httpx2.Response,
-                options={"headers": _NO_TELEMETRY, "params": dict(params)},
+                options={"headers": _headers(endpoint), "params": dict(params)},
                 stream=True,
                 stream_cls=openai.AsyncStream[Any],
             ),
@@ -113,7 +107,7 @@ class Client:
             while len(self._clients) >= _CLIENTS:
                 self._clients.pop(next(iter(self._clients)))
             client = self._clients[endpoint] = _OpenAI(
-                api_key=endpoint.secret or _NO_KEY,
+                api_key=endpoint.secret or "none",  # it insists on one; see _headers
                 base_url=endpoint.base_url,
                 max_retries=0,
                 http_client=self._http,
@@ -123,3 +117,12 @@ class Client:
     async def close(self) -> None:
         self._clients.clear()
         await self._http.aclose()
+
+
+def _headers(endpoint: Endpoint) -> dict[str, Any]:
+    """The key for this endpoint, or no Authorization at all; and none of the client's own counters."""
+    return {
+        "Authorization": f"Bearer {endpoint.secret}" if endpoint.secret else openai.Omit(),
+        "x-stainless-retry-count": openai.Omit(),
+        "x-stainless-read-timeout": openai.Omit(),
+    }

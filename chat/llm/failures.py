@@ -212,7 +212,7 @@ def stream_failure(error: Any, endpoint: Endpoint, model: str) -> ProviderError:
 
 
 def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:
-    """The error for a connection that could not be made or did not last."""
+    """The error for a connection that could not be made or did not last; `retry_after_s` 0 if it only broke."""
     causes = list(_causes(error))
     host = urlsplit(endpoint.base_url).hostname or endpoint.name
     for cause in causes:
@@ -231,7 +231,7 @@ def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:
             return ProviderUnavailable(f"Nothing answers at {endpoint.name}; no reply was written.")
     if any("timeout" in type(cause).__name__.lower() for cause in causes):
         return ProviderUnavailable(f"{endpoint.name} could not be reached in time; no reply was written.")
-    return ProviderUnavailable(f"The connection to {endpoint.name} was lost.")
+    return ProviderUnavailable(f"The connection to {endpoint.name} was lost.", retry_after_s=0.0)
 
 
 def _causes(error: BaseException | None) -> Any:

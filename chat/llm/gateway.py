@@ -5,6 +5,7 @@ It owns the connection pool and what was learned about each endpoint; it stores 
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from chat.clock import Clock
@@ -13,6 +14,7 @@ from chat.llm.narration import Narration, Plan
 from chat.llm.patience import Patience
 from chat.llm.policy import Policy
 from chat.llm.quirks import QuirkBook
+from chat.llm.tokens import count_tokens
 from chat.llm.wire import Wire
 
 
@@ -54,6 +56,7 @@ class Gateway:
     async def warm(self) -> None:
         """Loads what the first call would have to wait for."""
         await self._wire.ready()
+        await asyncio.to_thread(count_tokens, "")
 
     async def close(self) -> None:
         await self._wire.close()

@@ -36,7 +36,13 @@ class Patience:
         self._scope: asyncio.Timeout | None = None
         self._stopped = False
         self.started = clock.monotonic_s()
+        self._begun = False
         self.first_token: float | None = None
+
+    def begin(self) -> None:
+        """The first request goes out now; what came before was our own doing."""
+        if not self._begun:
+            self._begun, self.started = True, self._clock.monotonic_s()
 
     def heard(self) -> None:
         self._quiet_since = None

@@ -50,6 +50,8 @@ class Upstream:
         return self._reader.malformed
 
     async def open(self, body: Mapping[str, Any]) -> None:
+        await self.wire.ready()
+        self.patience.begin()
         async with self.patience.wait():
             response = await self.wire.post(self.endpoint, PATH, body, self.model)
         self._response = response

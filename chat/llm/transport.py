@@ -1,0 +1,91 @@
+"""Carries httpx2 requests over aiohttp, whose compiled parser reads a chunked stream at a tenth of the cost.
+
+Only a transport: no redirects, no cookies, no decompression, no environment. Its errors are httpx2's.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import httpx2
+from yarl import URL
+
+KEEP_ALIVE_S = 30.0
+_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+@contextmanager
+def _as_httpx_errors() -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.ServerTimeoutError as error:
+        raise httpx2.ConnectTimeout(str(error)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx2.ConnectError(str(error)) from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise httpx2.RemoteProtocolError(f"{type(error).__name__}: {error}") from error
+
+
+class _Body(httpx2.AsyncByteStream):
+    """All bytes that are there, each time it is asked; closing it early closes the connection."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        while True:
+            with _as_httpx_errors():
+                data = await content.readany()
+            if not data:
+                return
+            yield data
+
+    async def aclose(self) -> None:
+        self._response.close()
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """`connect_s` bounds looking up the name, connecting and the TLS handshake together."""
+
+    def __init__(self, certificates: ssl.SSLContext, connect_s: float) -> None:
+        self._certificates, self._connect_s = certificates, connect_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        with _as_httpx_errors():
+            response = await self._open_session().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[
+                    (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw
+                ],
+                data=body or None,
+                allow_redirects=False,
+                skip_auto_headers=_AUTOMATIC,
+            )
+        headers = [(bytes(name), bytes(value)) for name, value in response.raw_headers]
+        return httpx2.Response(response.status, headers=headers, stream=_Body(response))
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """Made on the event loop that uses it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=self._certificates, ttl_dns_cache=60
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

@@ -1,0 +1,54 @@
+"""A gateway that is closed again, a peer that nobody else talks to, and the usual request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from chat.clock import Clock
+from chat.llm.calls import Endpoint, NarrateRequest
+from chat.llm.gateway import Gateway
+from tests.support.peer import Peer
+
+KEY = "sk-canary-7f3a9b1c5d2e8f60"
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    gateway = Gateway(Clock())
+    yield gateway
+    await gateway.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with Peer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def endpoint(peer: Peer) -> Endpoint:
+    return Endpoint("peer", peer.base_url, SecretStr(KEY))
+
+
+@pytest.fixture
+def ask() -> Callable[..., NarrateRequest]:
+    """A request with short limits; any field can be given."""
+
+    def build(**fields: Any) -> NarrateRequest:
+        usual: dict[str, Any] = {
+            "model": "tiny",
+            "messages": [{"role": "user", "content": "Hello?"}],
+            "temperature": 0.7,
+            "max_tokens": 60,
+            "seed": 7,
+            "first_token_s": 5.0,
+            "between_tokens_s": 5.0,
+            "total_s": 20.0,
+        }
+        return NarrateRequest(**(usual | fields))
+
+    return build
