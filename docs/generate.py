@@ -33,7 +33,9 @@ def code(value: object) -> str:
 
 
 def on_one_line(text: str | None) -> str:
-    return " ".join(inspect.cleandoc(text or "").split())
+    """A docstring as one paragraph of Markdown; what looks like a tag is shown, not obeyed."""
+    parts = " ".join(inspect.cleandoc(text or "").split()).split("`")
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 
 
 # Events
@@ -173,10 +175,11 @@ def _parameters(parameters: list[Any]) -> str:
 def cli() -> str:
     import typer.main
 
-    from chat.cli import app
+    import chat.cli
 
-    command = typer.main.get_command(app)
-    intro = on_one_line(command.help) or "What the `chat` command can do."
+    command = typer.main.get_command(chat.cli.app)
+    codes = on_one_line((chat.cli.__doc__ or "").partition("\n\n")[2])
+    intro = f"{on_one_line(command.help)}\n\n{codes}"
     return page("Command line", "chat/cli.py", intro, _commands("chat", command))
 
 
@@ -192,7 +195,11 @@ def _commands(name: str, command: Any) -> Iterator[str]:
 def _options(command: Any) -> Iterator[tuple[str, ...]]:
     for parameter in command.params:
         names = ", ".join(code(name) for name in (*parameter.opts, *parameter.secondary_opts))
-        default = "" if parameter.default in (None, False, ...) else code(parameter.default)
+        default = (
+            ""
+            if parameter.default in (None, "") or getattr(parameter, "is_flag", False)
+            else code(parameter.default)
+        )
         yield names, default, on_one_line(getattr(parameter, "help", ""))
 
 
