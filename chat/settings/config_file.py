@@ -25,7 +25,7 @@ def read(path: Path) -> dict[str, Any]:
     """The whole file, or nothing when there is none."""
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} cannot be read as TOML: {error}.", _fix(path)) from None
@@ -60,7 +60,7 @@ def tighten(path: Path) -> str:
         if not mode & 0o077:
             return ""
         path.chmod(0o600)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except OSError:
         return f"{path.name} can be read by other users of this machine, and it may hold a key: make it 0600."

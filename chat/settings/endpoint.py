@@ -24,6 +24,7 @@ _URL = re.compile(
 )
 _DOTTED_QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})", re.ASCII)
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_OWN_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
 _METADATA_ADDRESSES = frozenset({"100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"})
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
@@ -73,11 +74,11 @@ def parse_base_url(url: str, own_ports: Collection[int] = ()) -> Endpoint:
 def check_bind(host: str) -> str:
     """The host to listen on. Only this machine may reach the program: it has no password yet."""
     plain = host.strip().strip("[]").lower()
-    if plain != "localhost" and not _is_loopback_address(plain):
+    if plain not in _OWN_NAMES:
         raise SettingRefused(
             "This program only listens on this machine (127.0.0.1, ::1 or localhost), because anyone who can "
             "reach it could read your stories and there is no password yet.",
-            "Leave --host away. To use it from elsewhere, forward the port over ssh.",
+            "Leave --host away. To use it from elsewhere, forward the same port over ssh.",
             field="host",
         )
     return plain

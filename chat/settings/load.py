@@ -77,8 +77,10 @@ def _environment() -> dict[str, Any]:
 
 def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
     for key, value in layer.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = {**merged[key], **value} if both else value
+        below = merged.get(key)
+        if isinstance(value, Mapping):
+            value = {**below, **value} if isinstance(below, Mapping) else dict(value)
+        merged[key] = value
     section = layer.get("connection")
     if isinstance(section, Mapping) and section.get("api_key") and not section.get("key_host"):
         merged["connection"]["key_host"] = _authority(merged["connection"].get("base_url"))

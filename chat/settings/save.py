@@ -62,11 +62,6 @@ def _writable(current: Settings, changed: Mapping[str, Any]) -> dict[str, Any]:
                 f"Change {ENV_PREFIX}CONNECTION__{name.upper()} there and start again.",
                 field=name,
             )
-    new_host = changed.get("key_host")
-    if "api_key" not in kept and new_host and current.connection.key_host not in ("", new_host):
-        raise SettingRefused(
-            "The stored key belongs to another server and comes from outside this page.",
-            f"Change {ENV_PREFIX}CONNECTION__API_KEY together with the address and start again.",
-            field="api_key",
-        )
+    if current.origin.provenance.get("connection.api_key") in (ENVIRONMENT, COMMAND_LINE):
+        kept.pop("key_host", None)  # a key from outside is bound anew at each start
     return kept
