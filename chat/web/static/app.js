@@ -104,7 +104,7 @@ const drawer = byId("drawer-panel");
 const looks = { rail: partLook("rail", "/rail") };
 if (chat) {
   looks.status = partLook("status", `/chats/${chat}/status`);
-  looks.drawer = partLook("drawer", `/chats/${chat}/drawer`, () => drawer?.open ?? true);
+  looks.drawer = partLook("drawer", `/chats/${chat}/drawer`, () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
 }
 drawer?.addEventListener("toggle", () => looks.drawer.wake());

@@ -1,0 +1,157 @@
+"""Facts name parts; the page fetches them, in order, once, and never lets an older one win."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.mockup import Mockup, status, turn
+from tests.support.watch import Watch
+
+TURNS = "#transcript .turn"
+
+
+@pytest.fixture
+async def chat(page: Page) -> Mockup:
+    mockup = Mockup(page)
+    await mockup.open(turn("u1", "Hello.", 10), turn("r1", "Well met.", 10))
+    return mockup
+
+
+def ids(*names: str) -> list[str]:
+    return [f"turn-{name}" for name in names]
+
+
+async def shown(chat: Mockup) -> list[str]:
+    found: list[str] = await chat.page.eval_on_selector_all(TURNS, "turns => turns.map(turn => turn.id)")
+    return found
+
+
+async def test_new_turns_stand_in_the_order_they_were_told_whatever_comes_back_first(chat: Mockup) -> None:
+    chat.holds["/chats/c1/turns/u2"] = asyncio.Event()
+    chat.answers["GET", "/chats/c1/turns/u2"] = turn("u2", "Who is there?", 11)
+    chat.answers["GET", "/chats/c1/turns/r2"] = turn("r2", "", 12, running=True)
+    await chat.committed(11, "u2", kinds=("user_turn",))
+    await chat.committed(12, "r2", kinds=("assistant_turn_started",))
+    await chat.page.wait_for_timeout(150)
+    chat.holds["/chats/c1/turns/u2"].set()
+    await expect(chat.page.locator(TURNS)).to_have_count(4)
+    assert await shown(chat) == ids("u1", "r1", "u2", "r2")
+
+
+async def test_an_older_fragment_never_replaces_a_newer_one(chat: Mockup) -> None:
+    chat.answers["GET", "/chats/c1/turns/r1"] = turn("r1", "Edited at 12.", 12)
+    await chat.committed(12, "r1", kinds=("turn_edited",))
+    await expect(chat.page.locator("#turn-r1 .prose")).to_have_text("Edited at 12.")
+    chat.answers["GET", "/chats/c1/turns/r1"] = turn("r1", "Edited at 11.", 11)
+    await chat.committed(13, "r1", kinds=("turn_edited",))
+    await chat.page.wait_for_timeout(300)
+    await expect(chat.page.locator("#turn-r1 .prose")).to_have_text("Edited at 12.")
+
+
+async def test_a_turn_the_page_already_knows_is_not_fetched_again(chat: Mockup) -> None:
+    await chat.committed(10, "r1", kinds=("assistant_turn",))
+    await chat.page.wait_for_timeout(200)
+    assert "/chats/c1/turns/r1" not in chat.asked
+
+
+async def test_many_facts_lead_to_one_look_at_a_part(chat: Mockup) -> None:
+    chat.answers["GET", "/rail"] = '<nav id="rail" data-head="19"><a href="/bots">Bots</a> now</nav>'
+    for head in range(11, 19):
+        await chat.tell("event", chat=None, head=head, kinds=["bot_authored"], parts=["rail"], turns=[])
+    await expect(chat.page.locator("#rail")).to_have_text("Bots now")
+    assert chat.asked.count("/rail") == 1
+
+
+async def test_the_focus_stays_on_the_link_that_was_rendered_anew(chat: Mockup) -> None:
+    chat.answers["GET", "/rail"] = (
+        '<nav id="rail" data-head="12"><a href="/x">X</a><a href="/bots">Bots</a></nav>'
+    )
+    await chat.page.focus("#rail a")
+    await chat.tell("event", chat=None, head=12, kinds=["bot_authored"], parts=["rail"], turns=[])
+    await expect(chat.page.locator("#rail a")).to_have_count(2)
+    assert await chat.page.evaluate("document.activeElement.getAttribute('href')") == "/bots"
+
+
+async def test_a_rewritten_story_is_taken_over_and_what_did_not_change_is_left_alone(chat: Mockup) -> None:
+    await chat.page.evaluate("document.querySelector('#turn-u1').marked = true")
+    window = turn("u1", "Hello.", 20) + turn("r9", "Another answer.", 20)
+    chat.answers["GET", "/chats/c1/transcript"] = window
+    await chat.committed(20, kinds=("branch_forked", "branch_selected"))
+    await expect(chat.page.locator("#turn-r9")).to_have_count(1)
+    assert await shown(chat) == ids("u1", "r9")
+    assert await chat.page.evaluate("document.querySelector('#turn-u1').marked")
+
+
+async def test_older_turns_that_were_loaded_stay_when_the_window_is_renewed(chat: Mockup) -> None:
+    window = '<p class="older" id="older"><a href="?before=r1">Earlier</a></p>' + turn("r1", "Well met.", 20)
+    chat.answers["GET", "/chats/c1/transcript"] = window + turn("u2", "Yes.", 20)
+    await chat.committed(20, kinds=("branch_selected",))
+    await expect(chat.page.locator("#turn-u2")).to_have_count(1)
+    assert await shown(chat) == ids("u1", "r1", "u2")
+    assert await chat.page.locator("#older").count() == 0
+
+
+async def test_a_window_of_quite_other_turns_replaces_everything(chat: Mockup) -> None:
+    chat.answers["GET", "/chats/c1/transcript"] = turn("u8", "Later.", 90) + turn("r8", "Much later.", 90)
+    await chat.committed(90, kinds=("branch_selected",))
+    await expect(chat.page.locator("#turn-r8")).to_have_count(1)
+    assert await shown(chat) == ids("u8", "r8")
+
+
+async def test_a_snapshot_that_is_ahead_renews_the_page(chat: Mockup) -> None:
+    chat.answers["GET", "/chats/c1/transcript"] = turn("u1", "Hello.", 30) + turn("r1", "Interrupted.", 30)
+    chat.answers["GET", "/chats/c1/status"] = status(30, "The reply was interrupted.")
+    chat.answers["GET", "/rail"] = '<nav id="rail" data-head="30"></nav>'
+    await chat.tell("snapshot", head=30, epoch="e1", status="idle", detail="", running=None)
+    await expect(chat.page.locator("#turn-r1 .prose")).to_have_text("Interrupted.")
+    await expect(chat.page.locator(".status-text")).to_have_text("The reply was interrupted.")
+
+
+async def test_another_history_counts_from_its_own_beginning(chat: Mockup) -> None:
+    chat.answers["GET", "/chats/c1/transcript"] = turn("u1", "Restored.", 5)
+    chat.answers["GET", "/chats/c1/status"] = status(5, "Restored.")
+    chat.answers["GET", "/rail"] = '<nav id="rail" data-head="5"></nav>'
+    await chat.tell("snapshot", head=5, epoch="e2", status="idle", detail="", running=None)
+    await expect(chat.page.locator(TURNS)).to_have_text(["Restored."])
+    await expect(chat.page.locator(".status-text")).to_have_text("Restored.")
+
+
+async def test_the_reader_stays_where_they_read_and_follows_only_at_the_end(chat: Mockup) -> None:
+    page = chat.page
+    await page.add_style_tag(
+        content="#page-scroll { height: 200px; overflow-y: auto; overflow-anchor: none }"
+    )
+    place = "(([scroller]) => [scroller.scrollTop, scroller.scrollHeight - scroller.clientHeight])"
+    chat.answers["GET", "/chats/c1/turns/r2"] = turn("r2", "", 12, running=True)
+    await chat.committed(12, "r2", kinds=("assistant_turn_started",))
+    await chat.tell("token", turn="r2", offset=0, text="A line.\n\n" * 60)
+    await page.wait_for_timeout(100)
+    top, end = await page.eval_on_selector_all("#page-scroll", place)
+    assert end > 400
+    assert abs(top - end) <= 1
+    await page.evaluate("document.querySelector('#page-scroll').scrollTop = 100")
+    await page.wait_for_timeout(100)
+    await chat.tell("token", turn="r2", offset=540, text="A line.\n\n" * 60)
+    await page.wait_for_timeout(100)
+    assert (await page.eval_on_selector_all("#page-scroll", place))[0] == 100
+
+
+async def test_a_part_that_could_not_be_fetched_is_fetched_later(chat: Mockup, watch: Watch) -> None:
+    chat.answers["GET", "/chats/c1/status"] = status(12, "Writing.")
+    chat.down = True
+    await chat.tell("status", status="thinking", detail="")
+    await chat.page.wait_for_timeout(300)
+    chat.down = False
+    await expect(chat.page.locator(".status-text")).to_have_text("Writing.")
+    watch.errors.clear()
+
+
+async def test_facts_about_another_chat_leave_the_story_alone(chat: Mockup) -> None:
+    chat.answers["GET", "/rail"] = '<nav id="rail" data-head="40">Two chats</nav>'
+    told = {"head": 40, "kinds": ["user_turn"], "parts": ["transcript", "rail"], "turns": ["z1"]}
+    await chat.tell("event", **told | {"chat": "c2"})
+    await expect(chat.page.locator("#rail")).to_have_text("Two chats")
+    assert not [path for path in chat.asked if "z1" in path]
