@@ -81,7 +81,6 @@ class LineFormatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        metrics.LOG_LINES.labels(level=record.levelname.lower()).inc()
         facts = _facts(record)
         line = json.dumps(facts) if self._as_json else _readable(facts)
         return redact(line)
@@ -129,7 +128,9 @@ class _Ours(logging.Handler):
 
 
 class _Screen(logging.StreamHandler[TextIO], _Ours):
-    pass
+    def emit(self, record: logging.LogRecord) -> None:
+        metrics.LOG_LINES.labels(level=record.levelname.lower()).inc()
+        super().emit(record)
 
 
 class _PrivateFile(RotatingFileHandler, _Ours):

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-LOG_LINES = Counter("chat_log_lines", "Lines written to each log", ["level"], registry=REGISTRY)
+LOG_LINES = Counter("chat_log_lines", "Lines logged", ["level"], registry=REGISTRY)
 REFUSED_REQUESTS = Counter(
     "chat_refused_requests", "Requests refused before any page saw them", ["reason"], registry=REGISTRY
 )

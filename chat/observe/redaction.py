@@ -34,12 +34,11 @@ SAFE_KEYS = frozenset({
 _PATTERNS = (
     re.compile(r"\b(?:sk|rk|pk|gsk|hf|nvapi|xai)[-_][A-Za-z0-9_.*\-]{6,}"),
     re.compile(r"\bAIza[A-Za-z0-9_\-]{16,}"),
-    re.compile(r"(?<=bearer )[^\s\"',;]+", re.IGNORECASE),
-    re.compile(r"(?<=basic )[A-Za-z0-9+/=]{8,}", re.IGNORECASE),
+    re.compile(r"(?<=bearer )[^\s\"',;]{6,}", re.IGNORECASE),
     re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]+(?:\.[A-Za-z0-9_\-]*)?"),
     re.compile(
         r"(?i)(?<![a-z0-9])((?:api[-_ ]?key|x-api-key|password|passwd|secret|access[-_]token|authorization)"
-        r"[\"']?\s*[:=]\s*[\"']?)(?!bearer |basic )[^\s\"',;&}]+"
+        r"[\"']?\s*[:=]\s*[\"']?(?:basic )?)(?!bearer )[^\s\"',;&}]+"
     ),
 )
 _lock = threading.Lock()
@@ -94,11 +93,12 @@ def guarded(key: str, value: object, depth: int = 0) -> object:
 def _spellings(secret: str) -> set[str]:
     """Patterns for the ways a secret turns up: as it is, in JSON, a URL or base64, or only its start."""
     ways = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
-    for offset in range(3):  # base64 of a longer text shows the secret in one of three shifts
-        coded = base64.b64encode(b"\0" * offset + secret.encode())[4 if offset else 0 :].rstrip(b"=")
-        if len(coded) > _PREFIX_CHARS:
-            ways.add(coded[:-1].decode())
     patterns = {re.escape(way) for way in ways}
+    for offset in range(3):  # base64 of a longer text shows the secret in one of three shifts
+        coded = base64.b64encode(b"\0" * offset + secret.encode())[4 if offset else 0 :].rstrip(b"=")[:-1]
+        if len(coded) > _PREFIX_CHARS:
+            start = coded[: 2 * _PREFIX_CHARS].decode()
+            patterns.add(re.escape(start) + r"[A-Za-z0-9+/_\-=]*")
     if len(secret) >= 2 * _PREFIX_CHARS:
         patterns.add(re.escape(secret[:_PREFIX_CHARS]) + r"[A-Za-z0-9_\-*.]*")
     return patterns
