@@ -1,103 +1,16 @@
-"""What other sites, other programs and broken clients may not do. Numbers are the cases of the trust list."""
+"""What other sites and other programs may not do. Numbers are the cases of the trust list."""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from fastapi import Body, FastAPI, Form, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from chat.web.security import CONTENT_SECURITY_POLICY, SecurityMiddleware
-from tests.support.wire import Answer, ask, parsed, raw, serving
-
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-BODY_BYTES = 20_000
-
-
-class World:
-    """What the handlers of the app under test saw."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.posted: list[str] = []
-        self.ids: list[str] = []
-
-
-def small_app(world: World) -> SecurityMiddleware:
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_pages(app, world)
-    add_actions(app, world)
-    add_data(app, world)
-    minted = iter(range(1_000_000))
-    return SecurityMiddleware(app, body_bytes=BODY_BYTES, new_id=lambda: f"id{next(minted)}")
-
-
-def add_pages(app: FastAPI, world: World) -> None:
-    @app.get("/")
-    async def page(request: Request) -> HTMLResponse:
-        world.calls.append("page")
-        world.ids.append(request.state.correlation_id)
-        too_open = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public", "X-Frame-Options": "ALLOW"}
-        return HTMLResponse("<p>hello</p>", headers=too_open)
-
-    @app.get("/away")
-    async def away() -> RedirectResponse:
-        return RedirectResponse("/", 303)
-
-    @app.get("/broken")
-    async def broken() -> Response:
-        raise RuntimeError("broken on purpose")
-
-
-def add_actions(app: FastAPI, world: World) -> None:
-    @app.post("/chats/1/turns")
-    async def turn(prose: str = Form()) -> dict[str, str]:
-        world.calls.append("turn")
-        world.posted.append(prose)
-        return {"turn_id": "1"}
-
-    @app.post("/chats/1/turns/1/stop")
-    async def stop() -> dict[str, str]:
-        world.calls.append("stop")
-        return {}
-
-    @app.put("/chats/1/draft")
-    async def draft(text: str = Body(embed=True)) -> dict[str, str]:
-        world.calls.append("draft")
-        return {}
-
-
-def add_data(app: FastAPI, world: World) -> None:
-    @app.get("/chats/1/export.json")
-    async def export() -> JSONResponse:
-        world.calls.append("export")
-        return JSONResponse({"secret": "story"})
-
-    @app.get("/static/app.css")
-    async def static() -> Response:
-        world.calls.append("static")
-        return Response(
-            "body{}", headers={"Cache-Control": "public, max-age=31536000"}, media_type="text/css"
-        )
-
-    @app.get("/whoami")
-    async def whoami(request: Request) -> dict[str, Any]:
-        client = request.client.host if request.client else ""
-        return {"client": client, "scheme": request.url.scheme, "base": str(request.base_url)}
-
-    @app.get("/chats/1/events")
-    async def events() -> StreamingResponse:
-        world.calls.append("events")
-
-        async def frames() -> Any:
-            for number in range(3):
-                yield f"data: {number}\n\n"
-
-        return StreamingResponse(frames(), media_type="text/event-stream")
+from chat.web.security import CONTENT_SECURITY_POLICY
+from tests.support.walled import BODY_BYTES, FORM, World, own, post, small_app
+from tests.support.wire import ask, parsed, raw, serving
 
 
 @pytest.fixture(scope="module")
@@ -117,17 +30,6 @@ def world(served: tuple[int, World]) -> World:
     """Fresh for each test; the server is shared."""
     served[1].__init__()  # type: ignore[misc]
     return served[1]
-
-
-def post(
-    port: int, headers: dict[str, str], body: bytes = b"prose=hello", path: str = "/chats/1/turns"
-) -> Answer:
-    return ask(port, "POST", path, {**FORM, **headers}, body)
-
-
-def own(port: int, **more: str) -> dict[str, str]:
-    """What a browser sends with a form of our own page."""
-    return {"Origin": f"http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin", **more}
 
 
 def test_our_own_form_a_script_and_curl_may_act(port: int, world: World) -> None:
@@ -348,58 +250,6 @@ def test_case_27_every_answer_carries_the_policy_and_the_seal(port: int) -> None
     )
 
 
-def test_case_48_a_body_of_ten_megabytes_is_refused_with_a_sentence(port: int, world: World) -> None:
-    answer = post(port, own(port, Accept="text/html"), b"prose=" + b"x" * 10_000_000)
-    assert answer.status == 413
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "larger than 20 kB" in answer.text
-    assert "still in the box" in answer.text
-    assert world.calls == []
-    assert post(port, own(port), b"prose=next").status == 200
-
-
-def test_case_48_a_large_body_without_a_length_is_counted_as_it_comes(port: int, world: World) -> None:
-    chunk = b"4000\r\n" + b"x" * 0x4000 + b"\r\n"
-    headers = {**own(port), "Transfer-Encoding": "chunked"}
-    assert post(port, headers, b"6\r\nprose=\r\n" + chunk * 2 + b"0\r\n\r\n").status == 413
-    assert world.calls == []
-    assert post(port, headers, b"6\r\nprose=\r\n" + chunk + b"0\r\n\r\n").status == 200
-    assert world.posted == ["x" * 0x4000]
-
-
-def test_a_script_gets_its_refusal_as_json_and_htmx_as_a_notice(port: int) -> None:
-    large = b"prose=" + b"x" * BODY_BYTES
-    answer = post(port, {"Accept": "application/json"}, large)
-    assert json.loads(answer.body)["error"]["code"] == "too_large"
-    fragment = post(port, {"HX-Request": "true", "Accept": "text/html"}, large)
-    assert fragment.headers["hx-reswap"] == "none"
-    assert 'hx-swap-oob="innerHTML:#notices"' in fragment.text
-
-
-def test_case_46_a_declared_length_beyond_reason_is_refused_at_once(port: int, world: World) -> None:
-    assert post(port, {"Content-Length": "200000000"}, b"prose=x").status == 413
-    assert post(port, {"Content-Length": "1e3"}, b"prose=x").status == 400
-    assert world.calls == []
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        "X-Long: " + "x" * 100_000 + "\r\n",
-        "".join(f"X-{number}: 1\r\n" for number in range(10_000)),
-        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-        "Content-Length: 5\r\nContent-Length: 6\r\n",
-    ],
-)
-def test_case_55_heads_beyond_reason_are_refused(port: int, world: World, head: str) -> None:
-    request = f"POST /chats/1/turns HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{head}\r\n0\r\n\r\n"
-    answer = parsed(raw(port, request.encode()))
-    assert answer.status == 400
-    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
-    assert world.calls == []
-    assert ask(port, path="/" + "x" * 10_000).status == 400
-
-
 def test_the_stream_is_for_our_own_pages(port: int, world: World) -> None:
     path = "/chats/1/events"
     assert ask(port, path=path, headers=own(port)).status == 200
@@ -416,23 +266,3 @@ def test_doubled_deciding_headers_are_refused(port: int, world: World) -> None:
     request = f"POST /chats/1/turns HTTP/1.1\r\n{ours}Origin: null\r\n\r\n"
     assert parsed(raw(port, request.encode())).status == 400
     assert world.calls == []
-
-
-def test_a_websocket_is_never_opened(port: int) -> None:
-    wish = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Key": "x",
-        "Sec-WebSocket-Version": "13",
-    }
-    line = "".join(f"{name}: {value}\r\n" for name, value in wish.items())
-    request = f"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{line}\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-        connection.sendall(request.encode())
-        assert connection.recv(100).startswith(b"HTTP/1.1 404")
-
-
-def test_each_request_has_an_id_of_its_own(port: int, world: World) -> None:
-    ask(port)
-    ask(port)
-    assert len(set(world.ids)) == 2
