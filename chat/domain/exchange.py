@@ -126,3 +126,7 @@ def _as_turn(chat_id: str, moment: Moment, reply: AssistantTurn) -> Turn:
         scene_id=reply.scene_id,
         at=reply.at,
     )
+
+
+def story_of(chat_id: str, moment: Moment, reply: AssistantTurn) -> list[NewEvent]:
+    return story(chat_id, moment.branch_id, moment.step, reply)

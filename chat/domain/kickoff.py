@@ -38,8 +38,12 @@ class ActivityDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the confirm page shows; every field can be changed there. `start_at` is ISO 8601 in UTC."""
+    """Everything the confirm page shows; every field can be changed there. `start_at` is ISO 8601 in UTC.
 
+    `draft_id` becomes the chat's id, so confirming one draft twice makes one chat.
+    """
+
+    draft_id: str = ""
     bot_id: str
     you_id: str
     title: str
@@ -71,7 +75,7 @@ class Started(msgspec.Struct, frozen=True):
 
 def confirm(draft: KickoffDraft, bot: Bot, names: dict[str, str], new_id: Callable[[], str]) -> Started:
     """The chat, its place, activities, presence, scene, feelings and opening, in one go."""
-    chat_id, branch_id = new_id(), new_id()
+    chat_id, branch_id = draft.draft_id or new_id(), new_id()
     created = ChatCreated(
         chat_id=chat_id,
         branch_id=branch_id,

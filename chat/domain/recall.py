@@ -47,12 +47,9 @@ def terms(text: str, names: Iterable[str] = ()) -> list[str]:
     return [word for word in words if word not in unwanted and len(word) > 1][:TERMS_MAX]
 
 
-def match_query(scope: str, words: Sequence[str]) -> str:
-    """An FTS5 query for any of the words within one owner's scope; empty when there is nothing to search for."""
-    if not words:
-        return ""
-    wanted = " OR ".join(f'"{word}"' for word in words)
-    return f'scope : "{scope}" AND text : ({wanted})'
+def any_of(words: Sequence[str]) -> str:
+    """The words as an FTS5 expression that matches any of them, each quoted so that none is an operator."""
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
 
 
 def fuse(rankings: Sequence[tuple[float, Sequence[str], Sequence[Found]]], count: int) -> list[Found]:

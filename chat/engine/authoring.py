@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -10,7 +10,7 @@ from chat.domain import bots, chats, people
 from chat.domain.events import BotAuthored, NewEvent, YouAuthored
 from chat.domain.turns import check_text
 from chat.errors import NotFound, TextTooLong
-from chat.store.store import State
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -133,7 +133,7 @@ async def ensure_example(engine: Engine) -> None:
     await engine.store.execute(shelved)
 
 
-def _check(fields: dict[str, object]) -> None:
+def _check(fields: dict[str, Any]) -> None:
     """Refuse what cannot be stored or is far too long; a blank field is fine here."""
     for label, value in fields.items():
         for text in value if isinstance(value, tuple) else (value,):
@@ -143,7 +143,7 @@ def _check(fields: dict[str, object]) -> None:
                     raise TextTooLong(f"A name can have {NAME_CHARS} characters; this one has {len(text):,}.")
 
 
-def _tidy(fields: dict[str, object]) -> dict[str, object]:
+def _tidy(fields: dict[str, Any]) -> dict[str, Any]:
     """Names on one line, line ends as LF; nothing else is changed."""
     tidied = {key: _line_ends(value) for key, value in fields.items()}
     return tidied | {"name": " ".join(str(fields["name"]).split())}

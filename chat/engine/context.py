@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chat.domain import recall
 from chat.domain.bots import Bot
 from chat.domain.library import Library
-from chat.domain.memories import scope_token
+from chat.domain.memories import Memory, scope_token
 from chat.domain.people import Person
 from chat.domain.recall import Found
 from chat.domain.turns import Turn
@@ -44,22 +44,27 @@ async def read_context(store: Store, chat_id: str, bot_id: str, recall_k: int) -
     chat, bot = library.chats[chat_id], library.bots[bot_id]
     async with store.reading() as reader:
         world = await views.world(reader, chat_id)
-        window = await views.transcript(reader, library, chat_id, before_step=None, limit=HISTORY_TURNS)
+        window = await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS)
         spoken = [turn for turn in window.turns if not turn.is_running and turn.text.strip()]
         scope = scope_token(bot_id, chat.continuity)
-        names = [record.name for record in (*library.bots.values(), *library.people.values())]
+        names = [library.name_of(entity) for entity in (*library.bots, *library.people)]
+        shown = {turn.id for turn in spoken}
         rankings = []
         for weight, words in _queries(spoken, bot_id, names):
-            found = await views.search_memories(reader, recall.match_query(scope, words), CANDIDATES)
-            shown = {turn.id for turn in spoken}
-            rankings.append((weight, words, [memory for memory in found if memory.turn_id not in shown]))
+            ranked = await views.search_memories(reader, scope, recall.any_of(words), CANDIDATES)
+            known = [_found(one.memory) for one in ranked if one.memory.turn_id not in shown]
+            rankings.append((weight, words, known))
     best = recall.fuse(rankings, recall_k)
     return Context(library, world, bot, library.people[chat.you_id], spoken, best)
 
 
+def _found(memory: Memory) -> Found:
+    return Found(memory.id, memory.turn_id, memory.text, memory.significance)
+
+
 def _queries(turns: Sequence[Turn], bot_id: str, names: Sequence[str]) -> list[tuple[float, list[str]]]:
     """The words of each recent entry apart, the newest first and heaviest; only what the bot witnessed asks."""
-    queries = []
+    queries: list[tuple[float, list[str]]] = []
     for turn in list(reversed(turns))[:RECENT_QUERIES]:
         weight = recall.EARLIER_WEIGHT if queries else recall.LATEST_WEIGHT
         words = recall.terms(witnessed_text(turn.segments, turn.speaker, turn.present, bot_id), names)

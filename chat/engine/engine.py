@@ -14,12 +14,13 @@ from chat.engine import authoring, kickoff, recovery, timeline, turn
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.hub import Hub
 from chat.engine.publish import publish
-from chat.engine.run import Run, Runs, RunningReply, RunStatus
+from chat.engine.run import Run, RunningReply, Runs, RunStatus
 from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
 from chat.llm.calls import Endpoint, ModelInfo, Probe
 from chat.llm.gateway import Gateway
 from chat.settings import ConnectionUpdate, Settings, save_connection
+from chat.store import views
 from chat.store.store import Store
 
 DEMO_NARRATOR = "demo-narrator"
@@ -139,7 +140,7 @@ class Engine:
             await run.finished.wait()
             return True
         async with self.store.reading() as reader:
-            known = await reader.turn(turn_id)
+            known = await views.turn(reader, turn_id)
         if known is None or known.chat_id != chat_id:
             raise NotFound("There is no such turn in this chat.")
         return False

@@ -23,7 +23,7 @@ from chat.llm.calls import ClassifyRequest
 from chat.prompts.answers import ActivityAnswer, KickoffAnswer
 from chat.prompts.kickoff import kickoff_messages
 from chat.store import views
-from chat.store.store import State
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -81,8 +81,7 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
         made.append(started.chat_id)
         return started.events
 
-    await engine.store.execute(confirmed)
-    await engine.store.save_draft(draft_key(draft.bot_id), None)
+    await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
     return made[0]
 
 

@@ -19,12 +19,13 @@ from chat.engine.run import Run
 from chat.errors import ProviderError
 from chat.llm.calls import CallRecord, NarrateRequest
 from chat.llm.narration import Narration
-from chat.store.journal import ReplyJournal
-from chat.store.store import State
+from chat.observe import get_logger
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
+log = get_logger(__name__)
 JOURNAL_EVERY_S = 0.25
 REASONING_KEPT_CHARS = 20_000
 
@@ -42,11 +43,11 @@ async def tell(engine: Engine, run: Run) -> Told:
     """The reply from prompt to last word. Raises ChatError when it never got as far as asking the model."""
     prepared = await prepare.prepare(engine, run)
     call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
-    if run.cause:
+    if run.is_stopping:
         return Told(_ending(engine, run, "", None, prepared, call_id), None, call_id)
     await _start(engine, run, prepared)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), _request(engine, prepared))
-    if run.cause:
+    if run.is_stopping:
         await narration.aclose()
     problem: ProviderError | None = None
     with run.step("narrate", model=prepared.model):
@@ -89,7 +90,6 @@ async def _start(engine: Engine, run: Run, prepared: Prepared) -> None:
 
 async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> None:
     """Pass each piece on as it comes; the journal is never more than a quarter of a second behind."""
-    journal: ReplyJournal = engine.store.reply_journal(run.reply_id)
     written, written_at_s = 0, 0.0
     async for piece in narration:
         if piece.kind == "reasoning":
@@ -100,8 +100,18 @@ async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> 
         run.write(piece.text)
         now_s = engine.clock.monotonic_s()
         if now_s - written_at_s >= JOURNAL_EVERY_S:
-            journal.append(run.text[written:])
+            _keep(engine, run, written)
             written, written_at_s = len(run.text), now_s
+
+
+def _keep(engine: Engine, run: Run, written: int) -> None:
+    """Add to the journal. A disk that is full costs the safety net, not the reply."""
+    try:
+        if run.journal is None:
+            run.journal = engine.store.reply_journal(run.reply_id)
+        run.journal.append(run.text[written:])
+    except OSError as problem:
+        log.warning("reply_journal_failed", error=type(problem).__name__)
 
 
 def _ending(
@@ -135,6 +145,6 @@ def _ending(
 def _error(run: Run, problem: ProviderError | None) -> tuple[str, str, str]:
     if run.cause == "shutdown":
         return "interrupted", INTERRUPTED.message, INTERRUPTED.next_step
-    if run.cause or problem is None:
+    if run.is_stopping or problem is None:
         return "", "", ""
     return problem.code, problem.message, problem.next_step

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from chat.domain.events import Event
 from chat.engine.hub import Hub
-from chat.store.store import Commit
+from chat.store.state import Commit
 
 _PARTS: dict[str, tuple[str, ...]] = {
     "user_turn": ("transcript", "rail"),

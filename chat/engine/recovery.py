@@ -6,20 +6,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from chat.domain import exchange
 from chat.domain.events import NewEvent
 from chat.domain.exchange import Moment
 from chat.domain.turns import Turn
 from chat.engine.turn import UNANSWERED_MAX, interrupted
+from chat.observe import get_logger
 from chat.store import views
-from chat.store.store import State
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 async def recover(engine: Engine) -> int:
@@ -28,16 +27,15 @@ async def recover(engine: Engine) -> int:
         left = await views.running_turns(reader)
     for turn in left:
         await close_turn(engine, turn)
-    for journal in engine.store.reply_journals():
-        if engine.runs.get(journal.turn_id) is None:
-            journal.remove()
+    for turn_id in engine.store.journals():
+        engine.store.reply_journal(turn_id).remove()
     return len(left)
 
 
 async def close_interrupted(engine: Engine, chat_id: str) -> None:
     """Close what an earlier failure to store left running in one chat, so that the story can go on."""
     async with engine.store.reading() as reader:
-        left = [turn for turn in await views.running_turns(reader) if turn.chat_id == chat_id]
+        left = await views.running_turns(reader, chat_id)
     for turn in left:
         await close_turn(engine, turn)
 

@@ -19,6 +19,7 @@ from chat.domain.exchange import Moment
 from chat.engine.hub import Hub
 from chat.errors import ChatError, TurnRunning
 from chat.llm.narration import Narration
+from chat.store.journal import ReplyJournal
 
 Status = Literal[
     "idle", "thinking", "reasoning", "tool_running", "summarizing", "waiting_approval", "stopped"
@@ -58,6 +59,7 @@ class Run:
     detail: str = ""
     cause: StopCause = ""
     narration: Narration | None = None
+    journal: ReplyJournal | None = None
     task: asyncio.Task[None] | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -71,6 +73,11 @@ class Run:
         """A piece of the reply has arrived."""
         self.hub.token(self.chat_id, self.reply_id, len(self.text), text)
         self.text += text
+
+    @property
+    def is_stopping(self) -> bool:
+        """Somebody asked for the end of this reply."""
+        return bool(self.cause)
 
     async def stop(self, cause: StopCause) -> None:
         """End the reply now, keeping what there is. Closing twice changes nothing."""

@@ -12,7 +12,7 @@ from chat.domain.events import NewEvent
 from chat.domain.lineage import branch_at
 from chat.engine.turn import start_reply
 from chat.errors import NotFound, Refused
-from chat.store.store import State
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.domain.turns import Turn

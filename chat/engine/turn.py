@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import structlog
+from typing import TYPE_CHECKING, Any
 
 from chat.domain import chats, exchange
 from chat.domain.events import NewEvent, ledger
@@ -22,13 +20,14 @@ from chat.engine.calls import call_finished
 from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
 from chat.engine.run import Run
 from chat.errors import ChatError, StoreError
-from chat.store.store import State
+from chat.observe import get_logger, logged_as
+from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
     from chat.engine.narrate import Told
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 UNANSWERED_MAX = 12
 """How far back an exchange is looked for; more unanswered entries than this are not gathered into one memory."""
 
@@ -66,8 +65,7 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
                 state.library.chats[chat_id], moment, turn_id, text, segments, idempotency_key
             )
 
-        await engine.store.execute(said, caused_by=turn_id)
-        await engine.store.save_draft(f"composer:{chat_id}", None)
+        await engine.store.execute(said, caused_by=turn_id, drop_draft=f"composer:{chat_id}")
     except BaseException:
         engine.runs.release(run)
         raise
@@ -106,17 +104,17 @@ def start_reply(engine: Engine, run: Run, bot_id: str) -> None:
 
 
 async def _reply(engine: Engine, run: Run) -> None:
-    structlog.contextvars.bind_contextvars(chat_id=run.chat_id, turn_id=run.reply_id)
-    told: Told | None = None
-    try:
-        told = await narrate.tell(engine, run)
-        ending = told.ending
-    except ChatError as problem:
-        ending = _failed(run, problem.code, problem.message, problem.next_step)
-    except Exception:
-        log.exception("reply_failed", chat_id=run.chat_id, turn_id=run.reply_id)
-        ending = _failed(run, "internal", INTERNAL.message, INTERNAL.next_step)
-    await _end(engine, run, ending, told)
+    with logged_as(chat_id=run.chat_id, turn_id=run.reply_id):
+        told: Told | None = None
+        try:
+            told = await narrate.tell(engine, run)
+            ending = told.ending
+        except ChatError as problem:
+            ending = _failed(run, problem.code, problem.message, problem.next_step)
+        except Exception:
+            log.exception("reply_failed")
+            ending = _failed(run, "internal", INTERNAL.message, INTERNAL.next_step)
+        await _end(engine, run, ending, told)
 
 
 def _failed(run: Run, code: str, message: str, next_step: str) -> Ending:
@@ -137,7 +135,7 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> N
     try:
         with run.step("remember"):
             await _store_ending(engine, run, ending, told)
-        engine.store.reply_journal(run.reply_id).remove()
+        (run.journal or engine.store.reply_journal(run.reply_id)).remove()
     except StoreError as error:
         problem = error
         log.error("reply_not_stored", code=error.code)
@@ -145,7 +143,7 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> N
         problem = StoreError(
             "The reply could not be stored; its text is kept in a file until the next start."
         )
-        log.exception("reply_not_stored", chat_id=run.chat_id)
+        log.exception("reply_not_stored")
     finally:
         engine.runs.release(run)
     _say_how_it_ended(run, ending, problem)
@@ -185,7 +183,7 @@ async def _store_ending(engine: Engine, run: Run, ending: Ending, told: Told | N
 
 def _unstarted(run: Run, moment: Moment) -> list[NewEvent]:
     """A reply that failed before a model was asked still stands in the story, with its reason."""
-    nothing: dict[str, object] = {"endpoint": "", "model": "", "seed": 0, "prompt_hash": "", "manifest": {}}
+    nothing: dict[str, Any] = {"endpoint": "", "model": "", "seed": 0, "prompt_hash": "", "manifest": {}}
     return exchange.start(
         run.chat_id, moment, run.reply_id, run.speaker, reply_to=run.user_turn_id, **nothing
     )

@@ -1,0 +1,153 @@
+"""The `chat` command: serve, and look after what was written. Thin: it calls what the web calls.
+
+Output is for people on a terminal and JSON lines with --json. Exit codes: 0 all is well, 1 something was found or
+went wrong, 2 the command was not understood, 3 another server uses the data folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chat.clock import Clock
+from chat.errors import AlreadyRunning, ChatError
+from chat.settings import Settings, load_settings
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A local-first roleplay engine: one person, their bots, one SQLite file, any OpenAI-compatible model.",
+)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for everything the program writes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
+
+EXIT_FOUND, EXIT_BUSY = 1, 3
+
+
+def main() -> None:
+    """The entry point of the installed command; every error of ours is two sentences and an exit code."""
+    try:
+        app()
+    except ChatError as problem:
+        typer.echo(f"{problem.message}\n{problem.next_step}".strip(), err=True)
+        sys.exit(EXIT_BUSY if isinstance(problem, AlreadyRunning) else EXIT_FOUND)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; only this machine.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; the next free one is taken when it is busy.")
+    ] = None,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the browser.")] = False,
+    data_dir: DataDir = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed for ids and model calls, to play the same again.")
+    ] = None,
+) -> None:
+    """Start the program and open it in the browser. Ctrl+C stops it; a reply being written is kept."""
+    from chat.app import serve as run_server
+    from chat.observe import start_logging
+
+    settings = _settings(host=host, port=port, data_dir=data_dir)
+    settings.ensure_folders()
+    start_logging(settings)
+    for warning in settings.origin.warnings:
+        typer.echo(warning, err=True)
+
+    def announce(address: str) -> None:
+        typer.echo(f"Ready at {address}\nYour stories lie in {settings.data_dir}. Press Ctrl+C to stop.")
+
+    run_server(settings, open_browser=not no_open, clock=Clock(seed), announce=announce)
+
+
+@app.command()
+def doctor(
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Go on although events were lost.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, folder, database and the model's server, and say what works and what to do."""
+    from chat.engine.doctor import accept, examine
+
+    settings = _settings(data_dir=data_dir)
+    findings = [accept(settings, Clock())] if accept_loss else []
+    findings += examine(settings, Clock())
+    _report(
+        [finding._asdict() for finding in findings],
+        as_json,
+        lambda row: f"{_mark(row)} {row['what']}: {row['says']}",
+    )
+    if not all(finding.is_fine for finding in findings):
+        raise typer.Exit(EXIT_FOUND)
+
+
+@app.command()
+def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check the chain of the log, re-project it into a scratch database and compare every row."""
+    from chat.store.verify import verify as look
+
+    findings = look(_settings(data_dir=data_dir), Clock())
+    _report([{"finding": finding} for finding in findings], as_json, lambda row: row["finding"])
+    if findings:
+        raise typer.Exit(EXIT_FOUND)
+    if not as_json:
+        typer.echo(
+            "All is well: the chain is whole, every table equals what the log says, the file is sound."
+        )
+
+
+@app.command()
+def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Write every table anew from the log. The program must not be running."""
+    from chat.store.maintenance import rebuild_all
+
+    count = rebuild_all(_settings(data_dir=data_dir), Clock())
+    _report([{"events": count}], as_json, lambda row: f"Rebuilt every table from {row['events']:,} events.")
+
+
+@app.command()
+def events(
+    after: Annotated[int, typer.Option(help="Only events after this id.")] = 0,
+    limit: Annotated[int, typer.Option(help="At most this many.")] = 50,
+    stream: Annotated[str, typer.Option(help="Only this stream: library, ledger or chat:<id>.")] = "",
+    kind: Annotated[str, typer.Option(help="Only this kind.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the log: what happened, in order."""
+    from chat.store.maintenance import list_events
+
+    rows = list_events(_settings(data_dir=data_dir), after=after, limit=limit, stream=stream, kind=kind)
+    _report(rows, as_json, _event_line)
+
+
+def _settings(**given: Any) -> Settings:
+    return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _report(rows: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
+    for row in rows:
+        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else line(row))
+
+
+def _mark(row: dict[str, Any]) -> str:
+    return "ok  " if row["is_fine"] else "look"
+
+
+def _event_line(row: dict[str, Any]) -> str:
+    where = f"{row['stream']} {row['step'] if row['step'] is not None else '-'}"
+    return f"{row['id']:>8}  {row['ts']}  {row['kind']:<24} {where}"
+
+
+if __name__ == "__main__":
+    main()
