@@ -1,0 +1,84 @@
+"""What a prompt is made from, and how large it may be. Everything here was already filtered to what the bot knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Tokens the prompt may have, the room for the reply already taken off. Over `hard`, it is cut to `soft`.
+
+    `memory` is the most one recalled memory may have.
+    """
+
+    hard: int
+    soft: int
+    memory: int = 120
+
+
+@dataclass(frozen=True)
+class PromptTurn:
+    """One entry as the bot witnessed it (`witnessed_text`). `tokens` saves counting it again."""
+
+    turn_id: str
+    speaker: str
+    speaker_name: str
+    is_you: bool
+    text: str
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class PromptMemory:
+    """One memory of the bot, with the score that chose it and the reason in words."""
+
+    memory_id: str
+    text: str
+    score: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Feeling:
+    """How the bot feels about the player: both values 0 to 100, 50 is neutral."""
+
+    affinity: int = 50
+    trust: int = 50
+    summary: str = ""
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptInput:
+    """`clock_text` is absolute ("Friday 20 November 2026, 21:40"). `player_words` None: the bot speaks unasked.
+
+    `turns` and `memories` are oldest first and best first; `withheld` says what was kept from the bot, and why.
+    Of the player only name, pronouns and `you_appearance` are told, never the persona.
+    """
+
+    bot_id: str
+    bot_name: str
+    persona: str = ""
+    appearance: str = ""
+    voice_samples: tuple[str, ...] = ()
+    traits: tuple[str, ...] = ()
+    backstory: str = ""
+    initial_relationship_to_you: str = ""
+    you_name: str
+    you_pronouns: str = ""
+    you_appearance: str = ""
+    place: str = ""
+    place_facts: str = ""
+    clock_text: str = ""
+    weather: str = ""
+    people_present: tuple[str, ...] = ()
+    activities: tuple[tuple[str, str], ...] = ()
+    feeling: Feeling = Feeling()
+    scene_note: str = ""
+    memories: Sequence[PromptMemory] = ()
+    turns: Sequence[PromptTurn] = ()
+    player_words: str | None = None
+    withheld: tuple[tuple[str, str], ...] = ()
+    summaries: tuple[str, ...] = ()
