@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.browser.desk import counted, narrator
+from tests.support.peer import Peer
+from tests.support.server import Server
 from tests.support.watch import Watch
 
 QUIET = [
@@ -57,3 +60,34 @@ def watch() -> Iterator[Watch]:
 async def page(browser: Browser, watch: Watch) -> Page:
     """One tab. Another is `watch.over(await page.context.new_page())`."""
     return watch.over(await browser.new_page())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The real program with nothing configured, so the demo plays."""
+    with Server(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def model_says() -> str:
+    """What the model of `told` answers to every turn; a test file may say otherwise."""
+    return counted(150)
+
+
+@pytest.fixture
+def peer(model_says: str) -> Iterator[Peer]:
+    """A model that always says the same, slowly enough to look on."""
+    with Peer(default=narrator(model_says, pace_s=0.03)) as model:
+        yield model
+
+
+@pytest.fixture
+def told(tmp_path: Path, peer: Peer) -> Iterator[Server]:
+    """The real program, connected to `peer`."""
+    connection = {
+        "CHAT_CONNECTION__BASE_URL": peer.base_url,
+        "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
+    }
+    with Server(tmp_path / "data", settings=connection) as running:
+        yield running

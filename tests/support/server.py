@@ -42,8 +42,17 @@ def free_port() -> int:
 class Server:
     """`chat serve` on a data folder. It can be killed and started again on the same folder and port."""
 
-    def __init__(self, data_dir: Path, *, port: int = 0, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        options: tuple[str, ...] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` are environment variables of the program, by their full names (CHAT_...)."""
         self.data_dir = data_dir
+        self.settings = dict(settings or {})
         self.port = port or free_port()
         self.options = options
         self.log = data_dir.with_name(data_dir.name + ".log")
@@ -86,7 +95,7 @@ class Server:
     def environment(self) -> dict[str, str]:
         """Nothing of the machine's own configuration reaches the program under test."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
-        return kept | {"CHAT_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
+        return kept | self.settings | {"CHAT_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
 
     def stop(self) -> int | None:
         """Ends the program politely; returns its exit code."""

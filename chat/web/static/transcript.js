@@ -226,8 +226,8 @@ export class Transcript {
     let last = 0;
     this.pinned = this.isLatest && !location.hash;
     this.scroller.addEventListener("scroll", () => {
-      const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-      const atEnd = scrollHeight - clientHeight - scrollTop < AT_END;
+      const { scrollTop } = this.scroller; // counts from the end, and below zero, where the style sheet turns it round
+      const atEnd = this.root.getBoundingClientRect().bottom - this.scroller.getBoundingClientRect().bottom < AT_END;
       if (atEnd || scrollTop < last) this.pinned = atEnd;
       last = scrollTop;
     }, { passive: true });
