@@ -215,9 +215,11 @@ def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:
     """The error for a connection that could not be made or did not last; `retry_after_s` 0 if it only broke."""
     causes = list(_causes(error))
     host = urlsplit(endpoint.base_url).hostname or endpoint.name
-    for cause in causes:
+    for cause in reversed(causes):
         if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", "") or cause.reason or "handshake failed"
+            reason = (
+                getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed"
+            )
             return ProviderUnavailable(
                 f"The secure connection to {host} could not be trusted ({reason}); nothing was sent.",
                 "Check the address in Settings; a local server usually wants http instead of https.",

@@ -214,7 +214,7 @@ class Narration:
 
     async def _pause(self, wait_s: float) -> None:
         try:
-            async with self._patience.wait():
+            async with self._patience.wait(own_s=wait_s):
                 await asyncio.sleep(wait_s)
         except Stopped:
             await self._end("stopped", "stopped")

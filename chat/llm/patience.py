@@ -67,13 +67,16 @@ class Patience:
         return self._scope is not None
 
     @asynccontextmanager
-    async def wait(self) -> AsyncIterator[None]:
-        """Raises TimedOut when the wait inside takes too long, Stopped when it was stopped."""
+    async def wait(self, own_s: float = 0.0) -> AsyncIterator[None]:
+        """Raises TimedOut when the wait inside takes too long, Stopped when it was stopped.
+
+        `own_s` is how long we keep the server waiting ourselves; that is no silence of its.
+        """
         now = self._clock.monotonic_s()
         if self._quiet_since is None:
             self._quiet_since = now
         rest = self.started + self._total_s - now
-        silence = self._quiet_since + self._silence_s - now
+        silence = self._quiet_since + self._silence_s + own_s - now
         try:
             async with asyncio.timeout(max(min(rest, silence), 0.0)) as self._scope:
                 yield

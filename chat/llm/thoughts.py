@@ -16,17 +16,17 @@ _CLOSERS = {
     "<thought>": "</thought>",
     "<reasoning>": "</reasoning>",
     "<seed:think>": "</seed:think>",
-    "[think]": "[/think]",
+    "[think]": r"\[/think\]",
     "◁think▷": "◁/think▷",
-    "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",
-    "<|channel>thought": "<channel|>",
+    "<|channel|>analysis<|message|>": r"(<\|end\|>)?(<\|start\|>assistant)?<\|channel\|>final<\|message\|>",
+    "<|channel>thought": r"<channel\|>",
 }
 _LONGEST = max(map(len, _CLOSERS))
+_LONGEST_CLOSER = 60
 # A closer without its opener: the template had put the opener into the prompt.
 _BARE_CLOSER = re.compile(r"</think>|</thinking>|</reasoning>|\[/think\]|◁/think▷", re.IGNORECASE)
 _MAY_CLOSE = re.compile(r"[>\]▷]")  # the last character of each
 _CARRY = 16
-_CHANNEL_TAIL = re.compile(r"(<\|end\|>)?(<\|start\|>assistant)?\s*$")
 
 
 class Separator:
@@ -78,7 +78,7 @@ class Separator:
             return self._as_text(text)
         if self._closer is not None:
             return [self.add_reasoning(held)] if held else []
-        return self._as_text(held)
+        return self._as_text(held.lstrip() if self._thought_before else held)
 
     def _settle(self) -> list[Piece]:
         pieces: list[Piece] = []
@@ -99,7 +99,7 @@ class Separator:
         for opener, closer in _CLOSERS.items():
             if lowered.startswith(opener):
                 self._held = start[len(opener) :]
-                self._undecided, self._closer = False, re.compile(re.escape(closer), re.IGNORECASE)
+                self._undecided, self._closer = False, re.compile(closer, re.IGNORECASE)
                 return []
         still_open = any(opener.startswith(lowered) for opener in _CLOSERS)
         if still_open:  # also while there is only white space
@@ -113,10 +113,10 @@ class Separator:
         assert self._closer is not None
         found = self._closer.search(self._held)
         if found is None:
-            keep = min(len(self._held), _LONGEST)
+            keep = min(len(self._held), _LONGEST_CLOSER)
             given, self._held = self._held[:-keep], self._held[-keep:]
             return [self.add_reasoning(given)] if given else []
-        thought = _CHANNEL_TAIL.sub("", self._held[: found.start()])
+        thought = self._held[: found.start()]
         self._held = self._held[found.end() :]
         self._closer, self._undecided, self._thought_before = None, True, True
         self.closed_without_opening |= self._guessing

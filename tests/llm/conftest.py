@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from chat.clock import Clock
 from chat.llm.calls import Endpoint, NarrateRequest
 from chat.llm.gateway import Gateway
+from chat.llm.policy import Policy
 from tests.support.peer import Peer
 
 KEY = "sk-canary-7f3a9b1c5d2e8f60"
@@ -19,6 +20,14 @@ KEY = "sk-canary-7f3a9b1c5d2e8f60"
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
     gateway = Gateway(Clock())
+    yield gateway
+    await gateway.close()
+
+
+@pytest.fixture
+async def once() -> AsyncIterator[Gateway]:
+    """A gateway that never tries again."""
+    gateway = Gateway(Clock(), Policy(attempts=1))
     yield gateway
     await gateway.close()
 

@@ -94,6 +94,7 @@ class Peer:
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
+        assert not self._thread.is_alive(), "the peer did not stop"
         if kind is None and self._unscripted:
             raise Unscripted("The peer was asked, without a script, for: " + "; ".join(self._unscripted))
 
@@ -156,6 +157,10 @@ class Peer:
         start: bytes | None = b""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while start is not None:
+                start = start or await reader.readexactly(1)
+                if not start.isalpha():  # a TLS handshake, most likely
+                    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+                    return
                 received = await _read_request(reader, start)
                 self.requests.append(received)
                 start = await self._answer(received, reader, writer)
@@ -206,9 +211,8 @@ class Peer:
 
 async def _unwatch(watching: asyncio.Future[bytes]) -> bytes | None:
     watching.cancel()
-    with suppress(asyncio.CancelledError):
-        return await watching or None
-    return b""
+    await asyncio.wait({watching})
+    return b"" if watching.cancelled() else watching.result() or None
 
 
 async def _read_request(reader: asyncio.StreamReader, start: bytes) -> Received:
