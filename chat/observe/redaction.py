@@ -25,7 +25,7 @@ _TOO_DEEP = 6
 SAFE_KEYS = frozenset({
     "app_env", "attempt", "backup", "bot_id", "branch_id", "call_id", "caused_by", "chat_id",
     "code", "component", "correlation_id", "endpoint", "epoch", "error_type", "event_id",
-    "exit_code", "field", "finish_reason", "fingerprint", "frame", "host", "kind", "layer", "level",
+    "exit_code", "field", "finish_reason", "fingerprint", "frame", "host", "incident", "kind", "layer", "level",
     "log_level", "method", "migration", "mode", "model", "outcome", "part", "path", "phase",
     "policy", "port", "prompt_version", "purpose", "reason", "request_id", "route", "run_id",
     "scene_id", "section", "setting", "signal", "sqlite", "stage", "status", "step", "stop_reason",

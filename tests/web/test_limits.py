@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from chat.web.limits import ClientGone, declared_length, take_body
+from chat.web.refusals import BAD_LENGTH, TOO_SLOW
 from chat.web.security import CONTENT_SECURITY_POLICY
-from tests.support.walled import BODY_BYTES, World, own, post, small_app
+from tests.support.walled import BODY_BYTES, FORM, World, own, post, small_app
 from tests.support.wire import ask, parsed, raw, serving
 
 
@@ -102,3 +106,81 @@ def test_each_request_has_an_id_of_its_own(port: int, world: World) -> None:
     ask(port)
     ask(port)
     assert len(set(world.ids)) == 2
+
+
+def saying(*messages: dict[str, Any]) -> Any:
+    """A connection that says these things and then nothing more."""
+    waiting = list(messages)
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.sleep(60)
+        return waiting.pop(0)
+
+    return receive
+
+
+def part(body: bytes, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+async def test_case_46_a_body_that_trickles_is_given_up() -> None:
+    assert await take_body(saying(part(b"p"), part(b"r")), 1000, within_s=0.05) == TOO_SLOW
+
+
+async def test_a_body_comes_out_as_it_went_in() -> None:
+    assert await take_body(saying(part(b"prose="), part(b""), part(b"x", more=False)), 7) == b"prose=x"
+
+
+async def test_an_endless_body_is_not_read_for_ever() -> None:
+    endless = [part(b"x" * 8_000_000)] * 20
+    answer = await take_body(saying(*endless), 1000)
+    assert not isinstance(answer, bytes)
+    assert answer.status == 413
+
+
+def test_a_length_that_is_no_number_is_refused() -> None:
+    for value in (b"-1", b"1e3", b"", b" 5", b"9" * 30, "\u0665".encode()):
+        assert declared_length(value, 1000) == BAD_LENGTH
+    assert declared_length(b"5", 1000) is None
+    assert declared_length(None, 1000) is None
+
+
+async def through_the_wall(scope: dict[str, Any], receive: Any) -> tuple[World, list[dict[str, Any]]]:
+    world, sent = World(), []
+
+    async def send(message: Any) -> None:
+        sent.append(dict(message))
+
+    await small_app(world)(scope, receive, send)
+    return world, sent
+
+
+async def test_a_client_that_leaves_while_sending_reaches_no_handler() -> None:
+    head = [
+        (b"host", b"127.0.0.1"),
+        (b"content-length", b"9"),
+        (b"content-type", FORM["Content-Type"].encode()),
+    ]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/chats/1/turns",
+        "server": ("127.0.0.1", 80),
+        "headers": head,
+    }
+    with pytest.raises(ClientGone):
+        await take_body(saying({"type": "http.disconnect"}), 1000)
+    world, sent = await through_the_wall(scope, saying(part(b"prose"), {"type": "http.disconnect"}))
+    assert (world.calls, sent) == ([], [])
+
+
+async def test_a_websocket_is_closed_and_start_and_stop_pass() -> None:
+    _, sent = await through_the_wall({"type": "websocket", "path": "/"}, saying())
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+    lifespan = saying({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    _, sent = await through_the_wall({"type": "lifespan", "state": {}}, lifespan)
+    assert [message["type"] for message in sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
