@@ -1,0 +1,80 @@
+"""Everything under static/, read once at the start and served from memory, squeezed beforehand.
+
+An address with the right `?v=` may be kept for ever; without it the browser asks again each time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from pathlib import Path
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from chat.errors import NotFound
+
+FOLDER = Path(__file__).parent / "static"
+STYLE_SHEETS = ("tokens.css", "frame.css", "reading.css", "desk.css", "forms.css", "drawer.css", "lists.css")
+"""Joined in this order into the one style sheet that pages ask for, `style.css`."""
+_SMALL = 600
+_KEPT_FOR_EVER = "public, max-age=31536000, immutable"
+
+router = APIRouter()
+
+
+class Asset(NamedTuple):
+    """A file as it goes out. `squeezed` is empty where gzip gains nothing."""
+
+    body: bytes
+    squeezed: bytes
+    media_type: str
+    version: str
+
+
+def _asset(name: str, body: bytes) -> Asset:
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    squeezed = gzip.compress(body, 9, mtime=0) if len(body) > _SMALL else b""
+    return Asset(body, squeezed, media_type, hashlib.sha256(body).hexdigest()[:12])
+
+
+class Assets:
+    """The files by their name below static/."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        files = {
+            str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.parent.name != "css" and path.suffix != ".toml"
+        }
+        files["style.css"] = b"\n".join((folder / "css" / name).read_bytes() for name in STYLE_SHEETS)
+        self._assets = {name: _asset(name, body) for name, body in files.items()}
+
+    def url(self, name: str) -> str:
+        """The address of a file, with the version of what it holds."""
+        return f"/static/{name}?v={self._assets[name].version}"
+
+    def get(self, name: str) -> Asset | None:
+        return self._assets.get(name)
+
+
+@router.get("/static/{name:path}")
+async def get_asset(request: Request, name: str, v: str = "") -> Response:
+    """A style sheet, script or picture of the program itself."""
+    assets: Assets = request.app.state.assets
+    asset = assets.get(name)
+    if asset is None:
+        raise NotFound("There is no such file.")
+    headers = {
+        "Cache-Control": _KEPT_FOR_EVER if v == asset.version else "no-cache",
+        "ETag": f'"{asset.version}"',
+        "Vary": "Accept-Encoding",
+    }
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    if asset.squeezed and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(
+            asset.squeezed, media_type=asset.media_type, headers=headers | {"Content-Encoding": "gzip"}
+        )
+    return Response(asset.body, media_type=asset.media_type, headers=headers)

@@ -1,0 +1,155 @@
+"""What goes wrong, as an answer: a page, a notice for htmx, or JSON, always with the sentence and the next step.
+
+Nothing about the inside of the program leaves it: an unexpected error is a number that stands in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat import errors
+from chat.errors import ChatError
+from chat.observe import get_logger
+from chat.web.pages import engine_of, html_response, is_htmx, json_response, page, wants_json
+
+log = get_logger(__name__)
+
+STATUS: dict[type[ChatError], int] = {
+    ChatError: 500,
+    errors.Refused: 422,
+    errors.TextTooLong: 413,
+    errors.DoesNotFit: 413,
+    errors.NotFound: 404,
+    errors.Stale: 409,
+    errors.TurnRunning: 409,
+    errors.StoreError: 503,
+    errors.StoreFull: 507,
+    errors.ProviderError: 502,
+    errors.TimedOut: 504,
+    errors.BudgetExceeded: 402,
+    errors.CircuitOpen: 503,
+}
+"""The nearest class in the tree decides."""
+
+_HTTP: dict[int, tuple[str, str]] = {
+    400: ("The request could not be read.", "Go back and try again."),
+    403: ("This request is not allowed.", "Open the page from this program and try again."),
+    404: ("There is nothing at this address.", "Go back to the list and choose again."),
+    405: ("This address cannot be used that way.", "Go back to the page and use its buttons."),
+    413: ("What was sent is too large; nothing was changed.", "Shorten it and send it again."),
+    415: ("This address takes a form or a JSON object.", "Send it with the matching content type."),
+}
+_UNEXPECTED = "Something in this program went wrong; your story is as it was before."
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message on a page. `tone` is error, good or plain; `field` names a form field that was refused."""
+
+    message: str
+    next_step: str = ""
+    tone: str = "error"
+    code: str = ""
+    field: str = ""
+    incident: str = ""
+
+    @classmethod
+    def of(cls, error: ChatError) -> Notice:
+        field = getattr(error, "field", "")
+        return cls(error.message, error.next_step, code=error.code, field=field)
+
+
+def status_of(error: ChatError) -> int:
+    return next(STATUS[cls] for cls in type(error).__mro__ if cls in STATUS)
+
+
+def details(error: ChatError) -> dict[str, Any]:
+    """The error as JSON, with the data of its kind that are safe to show."""
+    extra = {
+        name: value
+        for name in ("turn_id", "field", "retry_after_s")
+        if (value := getattr(error, name, None)) not in (None, "")
+    }
+    return {"code": error.code, "message": error.message, "next_step": error.next_step, **extra}
+
+
+async def answer(
+    request: Request, notice: Notice, status: int, error: dict[str, Any] | None = None
+) -> Response:
+    """A refusal in the form the request asks for."""
+    if wants_json(request):
+        plain = {"code": notice.code, "message": notice.message, "next_step": notice.next_step}
+        return json_response({"error": error or plain}, status)
+    if is_htmx(request):
+        return fragment(request, notice, status)
+    view = {"notice": notice, "status_code": status}
+    try:
+        return await page(request, "pages/error.html", view, status=status)
+    except ChatError:  # not even the rail can be read
+        return await page(request, "pages/error.html", view, status=status, with_rail=False)
+
+
+def fragment(request: Request, notice: Notice, status: int) -> Response:
+    """The notice alone, out of band: whatever was to be swapped stays as it is."""
+    env = request.app.state.templates
+    html = env.get_template("parts/_error_fragment.html").render(notice=notice)
+    response = html_response(request, html, status=status)
+    response.headers["HX-Reswap"] = "none"
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Handlers for everything a route may raise. `Unexpected` stands inside the wall, so its page is sealed too."""
+    app.add_exception_handler(ChatError, _on_chat_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_middleware(Unexpected)
+
+
+class Unexpected:
+    """Pure ASGI. Turns an error nobody foresaw into a page with a number, unless an answer has begun already."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            response = await _on_unexpected(Request(scope, receive), error)
+            await response(scope, receive, send)
+
+
+async def _on_chat_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ChatError)
+    status = status_of(error)
+    if status >= 500:
+        log.error("a request failed", code=error.code, exc_info=error)
+    return await answer(request, Notice.of(error), status, details(error))
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message, next_step = _HTTP.get(error.status_code, ("The request was refused.", "Go back and try again."))
+    notice = Notice(message, next_step, code=f"http_{error.status_code}")
+    return await answer(request, notice, error.status_code)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:
+    incident = engine_of(request).clock.new_id()
+    log.error("something unexpected happened", incident=incident, exc_info=error)
+    next_step = "Try again; if it happens again, look for the incident in the log."
+    return await answer(request, Notice(_UNEXPECTED, next_step, code="unexpected", incident=incident), 500)

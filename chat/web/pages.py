@@ -1,0 +1,133 @@
+"""Answers a request with a page, a block of it, or JSON, whichever was asked for. It holds no facts of its own."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from chat.web import story_time
+from chat.web.assets import Assets
+from chat.web.markup import render_turn
+from chat.web.portraits import monogram, speaker_hue
+from chat.web.views.rail import rail
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_WORTH_SQUEEZING = 1400
+THEMES = ("system", "light", "dark")
+
+
+def environment(assets: Assets) -> Environment:
+    """Templates escape everything; an unknown name in one is an error."""
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals |= {"asset": assets.url, "themes": THEMES}
+    made.filters |= {
+        "turn": render_turn,
+        "monogram": monogram,
+        "hue": speaker_hue,
+        "story_time": story_time.spoken,
+        "story_clock": story_time.clock,
+    }
+    return made
+
+
+def engine_of(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+def is_htmx(request: Request) -> bool:
+    """True for a request by a part of a page; going back in history is a request for the whole page."""
+    return (
+        request.headers.get("hx-request") == "true"
+        and request.headers.get("hx-history-restore-request") != "true"
+    )
+
+
+def wants_json(request: Request) -> bool:
+    """True when JSON is named before HTML in `Accept`; browsers name HTML first."""
+    accept = request.headers.get("accept", "").lower()
+    at_json, at_html = accept.find("application/json"), accept.find("text/html")
+    return at_json >= 0 and (at_html < 0 or at_json < at_html)
+
+
+def theme_of(request: Request) -> str:
+    chosen = request.cookies.get("theme", "system")
+    return chosen if chosen in THEMES else "system"
+
+
+async def page(
+    request: Request,
+    template: str,
+    view: Mapping[str, Any],
+    *,
+    status: int = 200,
+    chat_id: str = "",
+    with_rail: bool = True,
+) -> Response:
+    """The whole page in its frame. `chat_id` is the chat that the rail marks as the open one."""
+    shown = await rail(engine_of(request), chat_id) if with_rail else None
+    env: Environment = request.app.state.templates
+    html = env.get_template(template).render({**frame(request), "rail": shown, **view})
+    return html_response(request, html, status=status)
+
+
+def part(request: Request, *parts: tuple[str, Mapping[str, Any]], status: int = 200) -> Response:
+    """Parts of pages, one after the other, as one fragment."""
+    env: Environment = request.app.state.templates
+    html = "".join(
+        env.get_template(f"parts/{name}").render({**frame(request), **view}) for name, view in parts
+    )
+    return html_response(request, html, status=status)
+
+
+def html_response(request: Request, html: str, *, status: int = 200) -> Response:
+    """HTML that no cache keeps, squeezed where the browser reads that."""
+    headers = {"Cache-Control": "no-store", "Vary": "HX-Request, Accept, Accept-Encoding, Cookie"}
+    body = html.encode("utf-8", "replace")
+    if len(body) > _WORTH_SQUEEZING and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, status, headers, media_type="text/html; charset=utf-8")
+
+
+def json_response(data: Any, status: int = 200) -> Response:
+    return JSONResponse(data, status, {"Cache-Control": "no-store", "Vary": "Accept"})
+
+
+def see_other(request: Request, address: str, **data: Any) -> Response:
+    """Where to go after a form: 303, a header for htmx, or the data for a script. `address` is our own path."""
+    if wants_json(request):
+        return json_response({**data, "location": address})
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+
+
+def frame(request: Request) -> dict[str, Any]:
+    """What every page and part may show besides its own content."""
+    engine = engine_of(request)
+    return {
+        "head": engine.store.head,
+        "oob": False,
+        "theme": theme_of(request),
+        "path": request.url.path,
+        "is_demo": engine.is_demo,
+        "epoch": engine.hub.epoch,
+        "notice": None,
+    }

@@ -1,0 +1,136 @@
+"""Bots: the shelf, the author form, writing one anew, putting one away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from chat.domain.bots import Bot
+from chat.engine.authoring import BotFields
+from chat.errors import ChatError, NotFound
+from chat.web.failures import Notice, status_of
+from chat.web.forms import Fields, read_fields
+from chat.web.pages import engine_of, is_htmx, json_response, page, see_other, wants_json
+from chat.web.views.kickoff_form import split_on_commas
+from chat.web.views.rail import shelved
+
+router = APIRouter()
+_SAMPLE_BREAK = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
+_TEXTS = ("name", "persona", "appearance", "backstory", "initial_relationship_to_you", "kickoff_prose")
+
+
+@router.get("/bots")
+async def get_bots(request: Request) -> Response:
+    """Every bot, by name."""
+    engine = engine_of(request)
+    bots, archived = shelved(engine), shelved(engine, archived=True)
+    if wants_json(request):
+        return json_response(
+            {"bots": [bot_json(bot) for bot in bots], "archived": [bot_json(bot) for bot in archived]}
+        )
+    return await page(request, "pages/bots.html", {"bots": bots, "archived": archived})
+
+
+@router.get("/bots/new")
+async def get_new_bot(request: Request) -> Response:
+    """An empty author form."""
+    form = dict.fromkeys((*_TEXTS, "voice_samples", "traits"), "")
+    if wants_json(request):
+        return json_response({"fields": form})
+    return await page(request, "pages/bot.html", {"bot": None, "form": form, "chats": []})
+
+
+@router.post("/bots/new")
+async def post_new_bot(request: Request) -> Response:
+    """Writes a bot: `name`, `persona`, `appearance`, `voice_samples`, `traits`, `backstory`, and so on."""
+    return await _author(request, None)
+
+
+@router.get("/bots/{bot_id}")
+async def get_bot(request: Request, bot_id: str) -> Response:
+    """The author form of a bot."""
+    bot = _known(request, bot_id)
+    if wants_json(request):
+        return json_response(bot_json(bot))
+    return await _form(request, bot, _to_form(bot))
+
+
+@router.post("/bots/{bot_id}")
+async def post_bot(request: Request, bot_id: str) -> Response:
+    """Writes a bot anew; its earlier versions stay in the log. Fields that are not posted stay as they are."""
+    return await _author(request, _known(request, bot_id))
+
+
+@router.post("/bots/{bot_id}/archive")
+async def post_archive(request: Request, bot_id: str) -> Response:
+    """Puts a bot away; its chats stay."""
+    await engine_of(request).archive_bot(bot_id)
+    return see_other(request, "/bots")
+
+
+@router.post("/bots/{bot_id}/restore")
+async def post_restore(request: Request, bot_id: str) -> Response:
+    """Brings a bot back to the shelf."""
+    await engine_of(request).restore_bot(bot_id)
+    return see_other(request, f"/bots/{bot_id}")
+
+
+def bot_json(bot: Bot) -> dict[str, Any]:
+    values = {name: getattr(bot, name) for name in ("id", *_TEXTS, "archived", "created_at", "updated_at")}
+    return {**values, "voice_samples": list(bot.voice_samples), "traits": list(bot.traits)}
+
+
+async def _author(request: Request, bot: Bot | None) -> Response:
+    fields = await read_fields(request)
+    try:
+        bot_id = await engine_of(request).author_bot(bot.id if bot else None, _from_form(fields, bot))
+    except ChatError as error:
+        if wants_json(request) or is_htmx(request):
+            raise
+        typed = (
+            _to_form(bot) if bot else dict.fromkeys((*_TEXTS, "voice_samples", "traits"), "")
+        ) | fields.typed()
+        notice = Notice(error.message, error.next_step, code=error.code, field="name")
+        return await _form(request, bot, typed, notice=notice, status=status_of(error))
+    return see_other(request, f"/bots/{bot_id}" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
+
+
+async def _form(
+    request: Request,
+    bot: Bot | None,
+    form: dict[str, Any],
+    *,
+    notice: Notice | None = None,
+    status: int = 200,
+) -> Response:
+    library = engine_of(request).store.library
+    chats = [chat for chat in library.chats.values() if bot and bot.id in chat.bot_ids and not chat.archived]
+    view = {"bot": bot, "form": form, "chats": chats, "notice": notice}
+    return await page(request, "pages/bot.html", view, status=status)
+
+
+def _from_form(fields: Fields, bot: Bot | None) -> BotFields:
+    kept = _to_form(bot) if bot else {}
+    values = {name: fields.text(name, kept.get(name, "")) for name in _TEXTS}
+    samples = fields.text("voice_samples", kept.get("voice_samples", ""))
+    traits = fields.line("traits", kept.get("traits", ""))
+    return BotFields(**values, voice_samples=split_samples(samples), traits=split_on_commas(traits))
+
+
+def _to_form(bot: Bot) -> dict[str, Any]:
+    values = {name: getattr(bot, name) for name in _TEXTS}
+    return {**values, "voice_samples": "\n---\n".join(bot.voice_samples), "traits": ", ".join(bot.traits)}
+
+
+def split_samples(text: str) -> tuple[str, ...]:
+    """Samples are parted by a line of three dashes or more."""
+    return tuple(sample.strip() for sample in _SAMPLE_BREAK.split(text) if sample.strip())
+
+
+def _known(request: Request, bot_id: str) -> Bot:
+    bot = engine_of(request).store.library.bots.get(bot_id)
+    if bot is None:
+        raise NotFound("There is no such bot.")
+    return bot

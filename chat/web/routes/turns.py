@@ -1,0 +1,140 @@
+"""Turns: writing one, stopping and repeating the reply, the draft, and the fragments that live updates fetch."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from chat.errors import ChatError, NotFound, TextNotStorable
+from chat.store import views
+from chat.web.failures import Notice, status_of
+from chat.web.forms import check_storable, read_fields
+from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
+from chat.web.routes.chats import chat_page, story_view
+from chat.web.views.status import as_json as status_json
+from chat.web.views.story import Story, read_story
+
+router = APIRouter()
+
+
+@router.post("/chats/{chat_id}/turns")
+async def post_turn(request: Request, chat_id: str) -> Response:
+    """Takes the player's turn (`prose`, `idempotency_key`) and starts the reply."""
+    prose = ""
+    try:
+        fields = await read_fields(request, checked=False)
+        prose = fields.text("prose")
+        check_storable(prose)
+        accepted = await engine_of(request).take_turn(chat_id, prose, fields.line("idempotency_key"))
+    except ChatError as error:
+        if wants_json(request) or is_htmx(request) or isinstance(error, NotFound):
+            raise
+        return await _given_back(request, chat_id, prose, error)
+    if wants_json(request):
+        return json_response({"turn_id": accepted.turn_id, "reply_id": accepted.reply_id}, 202)
+    if is_htmx(request):
+        return await _turns(request, chat_id, {accepted.turn_id, accepted.reply_id})
+    return see_other(request, f"/chats/{chat_id}")
+
+
+@router.post("/chats/{chat_id}/turns/{turn_id}/stop")
+async def post_stop(request: Request, chat_id: str, turn_id: str) -> Response:
+    """Stops a reply; what had arrived is kept. Stopping one that has ended changes nothing."""
+    stopped = await engine_of(request).stop_reply(chat_id, turn_id)
+    if wants_json(request):
+        return json_response({"stopped": stopped})
+    if is_htmx(request):
+        return await _turns(request, chat_id, set())
+    return see_other(request, f"/chats/{chat_id}")
+
+
+@router.post("/chats/{chat_id}/turns/{turn_id}/regenerate")
+async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Response:
+    """Writes the latest reply again, on a branch of its own; the old one is not lost."""
+    reply_id = await engine_of(request).retry(chat_id, turn_id)
+    if wants_json(request):
+        return json_response({"reply_id": reply_id}, 202)
+    if is_htmx(request):
+        return await _turns(request, chat_id, set())
+    return see_other(request, f"/chats/{chat_id}")
+
+
+@router.put("/chats/{chat_id}/draft", status_code=204)
+async def put_draft(request: Request, chat_id: str) -> Response:
+    """Keeps what stands in the box (`prose`), so that it is there in every tab and after a restart."""
+    fields = await read_fields(request)
+    await engine_of(request).save_composer_draft(chat_id, fields.text("prose"))
+    return Response(status_code=204)
+
+
+@router.get("/chats/{chat_id}/transcript")
+async def get_transcript(
+    request: Request, chat_id: str, before: int | None = None, since: int | None = None
+) -> Response:
+    """A window of the story: its end, what lies `before` a step, or only what was written `since` an event."""
+    story = await read_story(engine_of(request), chat_id, before)
+    newer = {turn.id for turn in story.turns if since is None or turn.is_running or turn.event_id > since}
+    if wants_json(request):
+        turns = [turn for turn in story.turns_as_json() if turn["id"] in newer]
+        return json_response({"head": story.head, "turns": turns, "before": _older(story)})
+    if since is None:
+        return part(request, ("_transcript.html", story_view(story)))
+    return part(request, *_entries(story, newer))
+
+
+@router.get("/chats/{chat_id}/turns/{turn_id}")
+async def get_turn(request: Request, chat_id: str, turn_id: str) -> Response:
+    """One turn of the visible line."""
+    story = await read_story(engine_of(request), chat_id)
+    if not any(turn.id == turn_id for turn in story.turns):
+        story = await _story_up_to(request, chat_id, turn_id)
+    if wants_json(request):
+        return json_response(next(turn for turn in story.turns_as_json() if turn["id"] == turn_id))
+    return part(request, *_entries(story, {turn_id}))
+
+
+@router.get("/chats/{chat_id}/status")
+async def get_status(request: Request, chat_id: str) -> Response:
+    """What is happening in a chat, in a sentence."""
+    story = await read_story(engine_of(request), chat_id, limit=1)
+    if wants_json(request):
+        return json_response({**status_json(story.status), "head": story.head})
+    return part(request, ("_status.html", story_view(story)))
+
+
+async def _given_back(request: Request, chat_id: str, prose: str, error: ChatError) -> Response:
+    """A refused turn of a plain form: the page again, with every word still in the box and in the kept draft."""
+    engine = engine_of(request)
+    if prose.strip() and not isinstance(error, TextNotStorable):
+        await engine.save_composer_draft(chat_id, prose)
+    story = await read_story(engine, chat_id)
+    return await chat_page(request, story, text=prose, notice=Notice.of(error), status=status_of(error))
+
+
+async def _turns(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
+    """Some turns and, out of band, the status line."""
+    story = await read_story(engine_of(request), chat_id)
+    status = ("_status.html", {**story_view(story), "oob": True})
+    return part(request, *_entries(story, wanted), status, status=202)
+
+
+def _entries(story: Story, wanted: set[str | None] | set[str]) -> list[tuple[str, dict[str, object]]]:
+    view = {"chat_id": story.chat.id, "head": story.head}
+    return [
+        ("_turn.html", {**view, "entry": entry}) for entry in story.transcript.entries if entry.id in wanted
+    ]
+
+
+def _older(story: Story) -> int | None:
+    return story.turns[0].step if story.has_more else None
+
+
+async def _story_up_to(request: Request, chat_id: str, turn_id: str) -> Story:
+    """The window that ends with a turn. Raises NotFound when it is not on the visible line of this chat."""
+    engine = engine_of(request)
+    async with engine.store.reading() as reader:
+        turn = await views.turn(reader, turn_id)
+    if turn is not None and turn.chat_id == chat_id:
+        story = await read_story(engine, chat_id, turn.step + 1, limit=2)
+        if story.turns and story.turns[-1].id == turn_id:
+            return story
+    raise NotFound("There is no such turn in this chat.")

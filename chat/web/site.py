@@ -1,0 +1,45 @@
+"""The web application: routes, files, error pages and the wall around them, put together in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+from chat.clock import Clock
+from chat.settings import Settings
+from chat.web import assets, failures, stream
+from chat.web.assets import Assets
+from chat.web.pages import environment
+from chat.web.routes import bots, chats, drawer, health, kickoff, turns
+from chat.web.routes import settings as settings_routes
+from chat.web.security import SecurityMiddleware
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+ROUTERS = (
+    chats.router,
+    turns.router,
+    drawer.router,
+    bots.router,
+    kickoff.router,
+    settings_routes.router,
+    health.router,
+    stream.router,
+    assets.router,
+)
+
+
+def create_site(settings: Settings, *, clock: Clock, lifespan: Lifespan, port: int | None = None) -> FastAPI:
+    """The app. Its lifespan sets `app.state.engine` before the first request and stops it after the last."""
+    site = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    files = Assets()
+    site.state.assets = files
+    site.state.templates = environment(files)
+    site.state.models = []
+    site.state.port = port if port is not None else settings.port
+    for router in ROUTERS:
+        site.include_router(router)
+    failures.install(site)
+    site.add_middleware(SecurityMiddleware, body_bytes=settings.limits.body_bytes, new_id=clock.new_id)
+    return site

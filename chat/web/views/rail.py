@@ -1,0 +1,89 @@
+"""The rail on the left of every page: the latest chats, the bots, who you are and who writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chat.domain.bots import Bot
+from chat.store import views
+from chat.store.views import ChatLine
+from chat.web import story_time
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+CHATS_SHOWN = 30
+_SNIPPET_CHARS = 110
+
+
+class ChatItem(NamedTuple):
+    """One chat in a list. `where` is place and story time; `snippet` the beginning of the last reply."""
+
+    id: str
+    title: str
+    bot_id: str
+    with_words: str
+    where: str
+    snippet: str
+    is_running: bool
+
+
+@dataclass(frozen=True)
+class RailView:
+    chats: list[ChatItem]
+    more_chats: bool
+    bots: list[Bot]
+    you: str
+    connection: str
+    current_chat: str
+
+
+async def rail(engine: Engine, current_chat: str = "") -> RailView:
+    async with engine.store.reading() as reader:
+        lines = await views.chat_list(reader, limit=CHATS_SHOWN + 1)
+    person = engine.store.library.default_person()
+    return RailView(
+        chats=[chat_item(line) for line in lines[:CHATS_SHOWN]],
+        more_chats=len(lines) > CHATS_SHOWN,
+        bots=shelved(engine),
+        you=f"You are {person.name}" if person else "No persona yet",
+        connection=connection_words(engine),
+        current_chat=current_chat,
+    )
+
+
+def chat_item(line: ChatLine) -> ChatItem:
+    where = " · ".join(part for part in (line.place, story_time.clock(line.clock_at)) if part)
+    names = [name for name in line.bot_names if name]
+    return ChatItem(
+        id=line.chat.id,
+        title=line.chat.title,
+        bot_id=line.chat.bot_ids[0],
+        with_words=f"with {' and '.join(names)}" if names else "",
+        where=where,
+        snippet=_snippet(line.snippet),
+        is_running=line.is_running,
+    )
+
+
+def item_json(item: ChatItem) -> dict[str, Any]:
+    return item._asdict()
+
+
+def shelved(engine: Engine, *, archived: bool = False) -> list[Bot]:
+    """The bots on the shelf (or put away), by name."""
+    bots = (bot for bot in engine.store.library.bots.values() if bot.archived == archived)
+    return sorted(bots, key=lambda bot: bot.name.casefold())
+
+
+def connection_words(engine: Engine) -> str:
+    connection = engine.settings.connection
+    if connection.is_demo:
+        return "Demo, no model connected"
+    return f"{connection.narrative_model or 'No model chosen'} at {connection.authority}"
+
+
+def _snippet(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= _SNIPPET_CHARS else words[:_SNIPPET_CHARS].rsplit(" ", 1)[0] + " …"

@@ -1,0 +1,125 @@
+"""Reads one chat for a page: everything of one moment, in one read transaction, whatever the length of the story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chat.domain.chats import Chat
+from chat.domain.library import Library
+from chat.domain.turns import Turn
+from chat.domain.world import World
+from chat.errors import NotFound
+from chat.store import views
+from chat.web.views import transcript
+from chat.web.views.drawer import DrawerView, drawer
+from chat.web.views.status import StatusView, status_view
+from chat.web.views.transcript import TranscriptView
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+    from chat.store.reading import Reader
+
+
+@dataclass(frozen=True)
+class Story:
+    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any."""
+
+    chat: Chat
+    library: Library
+    world: World
+    turns: list[Turn]
+    has_more: bool
+    head: int
+    before: int | None
+    running_text: str
+    status: StatusView
+    draft: str
+    manifest: dict[str, Any] | None
+
+    @property
+    def transcript(self) -> TranscriptView:
+        """The window as entries, with the step before which there is more."""
+        shown = transcript.entries(
+            self.turns,
+            self.library,
+            self._places(),
+            running_text=self.running_text,
+            is_end=self.before is None,
+        )
+        older = self.turns[0].step if self.has_more else None
+        return TranscriptView(shown, older, newer=self.before is not None)
+
+    @property
+    def drawer(self) -> DrawerView:
+        return drawer(self.world, self.library, self.manifest)
+
+    @property
+    def you(self) -> str:
+        return self.library.name_of(self.chat.you_id)
+
+    def turns_as_json(self) -> list[dict[str, Any]]:
+        return [transcript.as_json(turn, self.library, self.running_text) for turn in self.turns]
+
+    def _places(self) -> dict[str, str]:
+        place = self.world.place()
+        return {self.world.scene.id: place.name} if self.world.scene and place else {}
+
+
+async def read_story(
+    engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW
+) -> Story:
+    """The last turns before a step (None: the end of the story). Raises NotFound."""
+    library, head = engine.store.library, engine.store.head
+    chat = library.chats.get(chat_id)
+    if chat is None:
+        raise NotFound("There is no such chat.")
+    async with engine.store.reading() as reader:
+        window = await views.transcript(reader, library, chat_id, before, limit)
+        world = await views.world(reader, chat_id)
+        draft = await views.draft(reader, f"composer:{chat_id}")
+        manifest = await _manifest(reader, window.turns)
+    turns, text = _with_running(engine, chat_id, window.turns) if before is None else (window.turns, "")
+    return Story(
+        chat=chat,
+        library=library,
+        world=world,
+        turns=turns,
+        has_more=window.has_more,
+        head=head,
+        before=before,
+        running_text=text,
+        status=status_view(engine.status(chat_id), turns[-1] if turns else None),
+        draft=draft or "",
+        manifest=manifest,
+    )
+
+
+async def _manifest(reader: Reader, turns: list[Turn]) -> dict[str, Any] | None:
+    """What the prompt of the last reply in the window held."""
+    started = next((turn.started_event_id for turn in reversed(turns) if turn.started_event_id), None)
+    event = await views.event(reader, started) if started else None
+    return getattr(event.data, "manifest", None) if event else None
+
+
+def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list[Turn], str]:
+    """A reply that is about to begin has no row yet, but it has its place on the page."""
+    running = engine.running_reply(chat_id)
+    if running is None or not running.speaker:
+        return turns, ""
+    if any(turn.id == running.turn_id for turn in turns):
+        return turns, running.text
+    last = turns[-1] if turns else None
+    coming = Turn(
+        id=running.turn_id,
+        chat_id=chat_id,
+        branch_id=last.branch_id if last else "",
+        step=last.step + 1 if last else 1,
+        role="assistant",
+        speaker=running.speaker,
+        text="",
+        is_running=True,
+        scene_id=last.scene_id if last else "",
+        at=last.at if last else "",
+    )
+    return [*turns, coming], running.text

@@ -1,0 +1,131 @@
+"""The transcript as a page shows it: entries in order, headings where scene or hour change, what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from chat.domain.kickoff import NARRATOR
+from chat.domain.library import Library
+from chat.domain.turns import Turn
+from chat.web import story_time
+from chat.web.markup import render_turn
+
+WINDOW = 50
+"""Turns on a page; older ones are a link away, so a long story costs what a short one does."""
+
+_ENDED = {
+    "user_stop": "You stopped this reply here.",
+    "budget_exceeded": "The reply ended here, because a limit was reached.",
+    "length": "The reply ended here, because it reached the length set in Settings.",
+}
+
+
+class Heading(NamedTuple):
+    place: str
+    time: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any."""
+
+    id: str
+    step: int
+    kind: str
+    speaker: str
+    name: str
+    html: Markup
+    is_running: bool
+    trouble: str = ""
+    can_retry: bool = False
+    heading: Heading | None = None
+    hour: str = ""
+
+
+@dataclass(frozen=True)
+class TranscriptView:
+    """A window of the story. `older` is the step before which there is more; `newer` when this is not the end."""
+
+    entries: list[Entry]
+    older: int | None = None
+    newer: bool = False
+
+
+def entries(
+    turns: Sequence[Turn],
+    library: Library,
+    places: Mapping[str, str],
+    *,
+    running_text: str = "",
+    is_end: bool,
+) -> list[Entry]:
+    """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry."""
+    made, before = [], None
+    for turn in turns:
+        last = is_end and turn is turns[-1]
+        made.append(_entry(turn, before, library, places, running_text, last))
+        before = turn
+    return made
+
+
+def _entry(
+    turn: Turn,
+    before: Turn | None,
+    library: Library,
+    places: Mapping[str, str],
+    running_text: str,
+    is_last: bool,
+) -> Entry:
+    is_new_scene = bool(turn.scene_id) and (before is None or before.scene_id != turn.scene_id)
+    has_jumped = before is not None and story_time.has_jumped(before.at, turn.at)
+    return Entry(
+        id=turn.id,
+        step=turn.step,
+        kind=_kind(turn),
+        speaker=turn.speaker,
+        name=library.name_of(turn.speaker),
+        html=render_turn(running_text) if turn.is_running else render_turn(turn.text, turn.segments),
+        is_running=turn.is_running,
+        trouble=trouble(turn),
+        can_retry=is_last and turn.role == "assistant" and turn.origin == "reply" and not turn.is_running,
+        heading=Heading(places.get(turn.scene_id, ""), story_time.spoken(turn.at)) if is_new_scene else None,
+        hour=story_time.spoken(turn.at) if has_jumped else "",
+    )
+
+
+def _kind(turn: Turn) -> str:
+    if turn.role == "user":
+        return "you"
+    return "opening" if turn.speaker == NARRATOR else "bot"
+
+
+def trouble(turn: Turn) -> str:
+    """Why a reply is not whole, in the words it was stored with; empty for a whole one."""
+    if turn.error_message:
+        return f"{turn.error_message} {turn.error_next_step}".strip()
+    if turn.stop_reason in _ENDED and turn.stop_reason != "length":
+        return _ENDED[turn.stop_reason]
+    return _ENDED["length"] if turn.truncated else ""
+
+
+def as_json(turn: Turn, library: Library, running_text: str = "") -> dict[str, Any]:
+    """A turn for a script: the words as they were written, not as HTML."""
+    return {
+        "id": turn.id,
+        "step": turn.step,
+        "role": turn.role,
+        "speaker": {"id": turn.speaker, "name": library.name_of(turn.speaker)},
+        "text": running_text if turn.is_running else turn.text,
+        "status": "running" if turn.is_running else "truncated" if turn.truncated else "whole",
+        "stop_reason": turn.stop_reason,
+        "error": {"code": turn.error_code, "message": turn.error_message, "next_step": turn.error_next_step}
+        if turn.error_message
+        else None,
+        "story_time": turn.at,
+        "written_at": turn.ts,
+        "model": turn.model,
+    }
