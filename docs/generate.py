@@ -136,14 +136,12 @@ def _type_name(annotation: Any) -> str:
 
 def routes() -> str:
     intro = (
-        "Every page and action also answers JSON to `Accept: application/json`. An id that belongs to "
-        "another parent is 404. Fields are those of a posted form; the ones with a star must be there."
+        "Every page and action also answers JSON to `Accept: application/json`. The fields of a posted form are set in "
+        "code type. An id that belongs to another parent is 404."
     )
-    rows = sorted(
-        {row for route in _app_routes() for row in _route_rows(route)}, key=lambda row: (row[1], row[0])
-    )
-    parts = [table(("method", "address", "what it does", "query", "form"), rows)]
-    return page("Routes", "chat/web/routes/", intro, parts)
+    rows = {row for route in _leaves(_app_routes()) for row in _route_rows(route)}
+    in_order = sorted(rows, key=lambda row: (row[1].strip("`"), row[0]))
+    return page("Routes", "chat/web/routes/", intro, [table(("method", "address", "what it does"), in_order)])
 
 
 def _app_routes() -> list[Any]:
@@ -154,19 +152,16 @@ def _app_routes() -> list[Any]:
         return list(create_app(Settings(data_dir=Path(folder))).routes)
 
 
+def _leaves(routes: Iterable[Any]) -> Iterator[Any]:
+    """FastAPI keeps an included router as one entry of the app; its routes are what we are after."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        yield from _leaves(inner.routes) if inner else [route]
+
+
 def _route_rows(route: Any) -> Iterator[tuple[str, ...]]:
-    endpoint = getattr(route, "endpoint", None)
-    if endpoint is None:
-        return
-    dependant = getattr(route, "dependant", None)
-    query = _parameters(dependant.query_params) if dependant else ""
-    form = _parameters(dependant.body_params) if dependant else ""
-    for method in sorted((route.methods or set()) - {"HEAD", "OPTIONS"}):
-        yield method, code(route.path), on_one_line(inspect.getdoc(endpoint)), query, form
-
-
-def _parameters(parameters: list[Any]) -> str:
-    return ", ".join(code(p.alias) + ("*" if p.field_info.is_required() else "") for p in parameters)
+    for method in sorted((getattr(route, "methods", None) or set()) - {"HEAD", "OPTIONS"}):
+        yield method, code(route.path), on_one_line(inspect.getdoc(route.endpoint))
 
 
 # Command line
