@@ -65,7 +65,8 @@ class _Maker:
         if is_there:
             source = NARRATE_SYSTEM if where == "system" else NARRATE_VOLATILE
             text = source.block(name, bot=self.bot, you=self.you, **values)
-            self.made.append(Section(name, tier, where, text, self._count(text), self._clipped))
+            if text:
+                self.made.append(Section(name, tier, where, text, self._count(text), self._clipped))
         self._clipped = False
 
 
@@ -86,7 +87,7 @@ def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Se
     make.add("relationship", "should", "system", relationship, relationship=relationship)
     looks, pronouns = make.say(given.you_appearance, 3), name_of(given.you_pronouns)
     make.add("you", "must", "system", pronouns=pronouns, looks=looks)
-    place, facts = name_of(given.place) or "not said", make.say(given.place_facts, 3)
+    place, facts = name_of(given.place), make.say(given.place_facts, 3)
     present = ", ".join(name_of(name) for name in given.people_present)
     make.add("place", "must", "system", place=place, facts=facts, present=present)
     summaries = [make.say(summary, 3) for summary in given.summaries]
@@ -97,7 +98,7 @@ def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Se
 def notes_sections(given: PromptInput, budget: Budget, count: Count, memories: int) -> list[Section]:
     """What is true now, with the best `memories` of the recalled ones."""
     make = _Maker(given, budget, count)
-    place, clock = name_of(given.place) or "not said", name_of(given.clock_text) or "not said"
+    place, clock = name_of(given.place), name_of(given.clock_text)
     make.add("now", "must", "notes", clock=clock, place=place, weather=make.say(given.weather, 1))
     activities = [(name_of(name), make.say(doing, 1)) for name, doing in given.activities if doing.strip()]
     make.add("activities", "should", "notes", activities, activities=activities)
