@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from chat.demo.lexicon import words
+from chat.demo.lexicon import word_set
 from chat.demo.movement import kind_of
 from chat.demo.stage import Message, bot_name
 
@@ -18,7 +18,7 @@ _FENCED = re.compile(
 )
 _PLACE = re.compile(
     r"\b(?:at|in|on|inside|outside|aboard|behind|under|near|into|through)\s+(?P<place>(?:the|a|an|her|his|their|your|my|our)\s+"
-    r"(?:[\w'’-]+\s){0,4}?[\w'’-]+(?:\s(?:of|at|on)\s(?:the\s)?[\w'’-]+)?)(?=[,.;:!?\n]|\s(?:where|with|and|as|while|when|"
+    r"(?:[\w'’-]+\s){0,4}?[\w'’-]+(?:\sof\s(?:the\s)?(?:[\w'’-]+\s)?[\w'’-]+)?)(?=[,.;:!?\n]|\s(?:where|with|and|as|while|when|"
     r"just|after|before|is|are|at|in|on|by|under|near|until|to|that|which|for|from|over|beside|smells)\b|$)",
     re.I,
 )
@@ -54,16 +54,16 @@ _ACTS = re.compile(
 )
 _HELD = re.compile(
     r"\b(?:holds?|holding|carr(?:y|ies|ying)|clutch(?:es|ing)?|grips?|gripping|cradl(?:es|ing)|with)\s+(?P<what>(?:a|an|the|two|"
-    r"her|his|their|your|my)\s(?:[\w'’-]+\s?){1,4}?)(?=\s(?:in|across|on|under|against|between|and|from|to|of)\b|[,.;!?\n]|$)",
+    r"her|his|their|your|my)\s[\w'’-]+(?:\s[\w'’-]+){0,3}?)(?=\s(?:in|across|on|under|against|between|and|from|to|of)\b|[,.;!?\n]|$)",
     re.I,
 )
 _IN_HAND = re.compile(
     r"\s(?:in|across|under|between|against)\s(?:one |both |the )?(?:her|his|their|your|my|one|both)\b|^$"
 )
-_MOVING = words("""
+_MOVING = word_set("""
 train bus car carriage tram wagon cab taxi boat ship ferry plane spaceship starship caravan
 """)
-_PRIVATE = words("""
+_PRIVATE = word_set("""
 bedroom kitchen attic cellar basement cottage cabin hut apartment flat home house office bath room
 """)
 _WARM = re.compile(
@@ -121,7 +121,7 @@ def _sides(prose: str, name: str) -> tuple[str, str]:
         side.append(clause)
         if first and first[0].lower() == "we":
             theirs.append(clause)
-    return " ".join(mine), " ".join(theirs)
+    return "; ".join(mine), "; ".join(theirs)
 
 
 def _place(prose: str) -> dict[str, Any]:

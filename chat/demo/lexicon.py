@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """A set of the words that stand in a text."""
     return frozenset(text.split())
 
 
-STOPWORDS = words("""
+STOPWORDS = word_set("""
 a an the this that these those my your his her its our their mine yours hers ours theirs some any each every no
 i me we us you he him she it they them myself yourself himself herself itself ourselves themselves one ones
 am is are was were be been being do does did done doing have has had having will would shall should can could
@@ -23,12 +23,13 @@ you'll you'd he's she's it's we're we've we'll we'd they're they've they'll that
 how's don't doesn't didn't won't wouldn't can't cannot couldn't shouldn't isn't aren't wasn't weren't haven't
 hasn't hadn't ain't gonna wanna got get gets getting go goes going went gone come comes coming came
 say says said saying tell tells told ask asks asked think thinks thought know knows knew known mean means meant
-want instead ago except though although anyway either neither since whether per via etc thing things stuff way lot bit kind
-sort bringing being been wants wanted make makes made take takes took put puts see sees saw seen look looks looked looking
+want instead ago except though although anyway either neither since whether per via etc thing things stuff
+way lot bit kind sort bringing being been wants wanted make makes made take takes took put puts see sees
+saw seen look looks looked looking
 """)
 
 # Common verbs and adjectives: content words, but poor things to build a noun phrase or an answer on.
-WEAK = words("""
+WEAK = word_set("""
 give gives gave given giving hand hands-over offer offers bring brings brought show shows showed feel feels felt
 keep keeps kept leave leaves left find finds found hold holds held sit sits sat stand stands stood lean leans
 leaned turn turns turned walk walks walked walking run runs ran drive drives drove reach reaches reached smile
@@ -47,19 +48,24 @@ mine yours there's whether rattled lit shut fell sleep sleeps slept eat eats ate
 burned sing sings sang grow grows grew stay stays stayed
 """)
 
+# Weak words that are nouns after all when they stand alone behind an article.
+NOUNISH = word_set(
+    "laugh hand hands smile walk watch love hope help talk work play drink sleep call wish answer song"
+)
+
 DETERMINERS = {
     "the": "the", "a": "a", "an": "an", "some": "some", "this": "this", "that": "that", "these": "these",
     "those": "those", "my": "your", "your": "my", "our": "our", "his": "his", "her": "her", "their": "their",
 }  # fmt: skip
 
 # Things one walks over to without leaving the place.
-FURNITURE = words("""
+FURNITURE = word_set("""
 window door table chair counter bar fire fireplace hearth sofa couch bed wall mirror stove desk shelf bench stool
 railing rail cupboard sink piano lamp corner edge front side end middle floor ground top bottom foot head
 bookshelf cabinet drawer stairs staircase curtain curtains doorway
 """)
 
-NOT_PLACES = words("""
+NOT_PLACES = word_set("""
 you me him her them us it sleep hell war pieces waste death work business trouble that this say see be do have get
 make tell ask find look buy eat drink help talk stay wait try let keep start stop bits nothing everything start
 fro rest extremes lengths

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from chat.demo.lexicon import DETERMINERS, STOPWORDS, WEAK, words
+from chat.demo.lexicon import DETERMINERS, NOUNISH, STOPWORDS, WEAK, word_set
 from chat.demo.moods import courtesy_in, mood_of
 from chat.demo.movement import Walk, walk_in
 
@@ -24,7 +24,7 @@ _HANDLING = re.compile(
 )
 _QUESTION = re.compile(r"[^.!?\n\"“”]*\?")
 _DEED_TEXT = re.compile(r"\*[^*]+\*")
-_CUT = words("that which who and but because before after if when while with for so since")
+_CUT = word_set("that which who and but because before after if when while with for so since")
 _UNPRINTED = ("Cc", "Cs", "Cn", "Co")
 _HEAD, _TAIL = 800, 1600
 
@@ -57,7 +57,7 @@ def plain_text(text: str) -> str:
 def tokens(text: str) -> list[str]:
     """Words with the punctuation and symbols around them removed; works for any script that has letters."""
     found = (_trim(chunk) for chunk in _BREAKS.split(text))
-    return [word for word in found if word]
+    return [word for word in found if any(unicodedata.category(c)[0] in "LN" for c in word)]
 
 
 def _trim(chunk: str) -> str:
@@ -108,16 +108,17 @@ def is_stage_note(text: str) -> bool:
 def literal_of(text: str) -> str:
     """What stands there, on one line and short enough to be quoted."""
     one_line = " ".join(text.replace('"', "").split())
-    return "".join(c for c in one_line[:40] if unicodedata.category(c) not in _UNPRINTED)
+    return "".join(c for c in one_line[:40] if unicodedata.category(c) not in _UNPRINTED) or "..."
 
 
 def _best_word(words: list[str], names: set[str]) -> str:
-    def merit(item: tuple[int, str]) -> tuple[int, int]:
+    def merit(item: tuple[int, str]) -> tuple[int, int, int]:
         position, word = item
         low = word.lower().replace("’", "'")
         score = 4 * is_content(word) - 3 * (low in WEAK) - 2 * low.endswith("ly") - 4 * (low in names)
-        score += 2 * (position > 0 and word[:1].isupper() and low not in STOPWORDS) + (len(word) > 3)
-        return score, position
+        score += 2 * (position > 0 and word[:1].isupper() and low not in STOPWORDS and len(word) > 3)
+        # Words of a script whose small words are not known: the longest is the best guess.
+        return score + (len(word) > 3), 0 if word.isascii() else len(word), position
 
     return max(enumerate(words), key=merit)[1].strip()[:40]
 
@@ -164,7 +165,10 @@ def _noun_after(words: list[str]) -> str:
         if low in STOPWORDS or low.endswith("ly") or len(noun) == 3:
             break
         noun.append(word)
-    while noun and (noun[-1].lower() in WEAK or (len(noun) > 1 and noun[-1].endswith(("ed", "ing")))):
+    while noun and (
+        noun[-1].lower() in (WEAK - NOUNISH if len(noun) == 1 else WEAK)
+        or (len(noun) > 1 and noun[-1].endswith(("ed", "ing")))
+    ):
         noun.pop()
     usable = noun and all(len(word) < 25 for word in noun) and len(noun[-1]) > 2
     return " ".join(noun[:3]) if usable and is_content(noun[-1]) else ""

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from chat.demo.stage import Stage
 
-BOT = "\ue000"  # stands for the bot in filled parts; taken out of everything a player writes
+# They stand for the bot in filled parts, inside and at the start of a sentence; no player's text holds them.
+BOT, BOT_FIRST = "\ue000", "\ue001"
 
 _TAG = re.compile(rf'(?<=" ){BOT}(?= [a-z]+s\b)')
-_PLAIN_TAG = re.compile(rf'(?<=" ){BOT} ([a-z]+)s(?=\.)')
-_START = re.compile(rf"^(\*?){BOT}(?= [a-z]+s?\b)")
+_PLAIN_TAG = re.compile(rf'(?<=," ){BOT} ([a-z]+)s(?=\.)')
+_START = re.compile(rf"^(\*?){BOT_FIRST}(?= [a-z]+s?\b)")
 
 
 def typeset(paragraphs: Sequence[Sequence[str]], stage: Stage) -> str:
@@ -22,7 +23,14 @@ def typeset(paragraphs: Sequence[Sequence[str]], stage: Stage) -> str:
     text = "\n\n".join(
         _paragraph([part for part in parts if part], stage) for parts in paragraphs if any(parts)
     )
-    return text.replace(BOT, stage.name, 1).replace(BOT, stage.short_name)
+    first = re.search(f"[{BOT}{BOT_FIRST}]", text)
+    if first:
+        text = _named(text[: first.end()], stage.name) + _named(text[first.end() :], stage.short_name)
+    return text
+
+
+def _named(text: str, name: str) -> str:
+    return text.replace(BOT_FIRST, name[:1].upper() + name[1:]).replace(BOT, name)
 
 
 def _paragraph(parts: Sequence[str], stage: Stage) -> str:
@@ -33,7 +41,7 @@ def _paragraph(parts: Sequence[str], stage: Stage) -> str:
         if breaks:
             named = False
         text += ("\n\n" if breaks else " " if text else "") + (_pronouns(part, stage) if named else part)
-        named = named or BOT in part
+        named = named or BOT in part or BOT_FIRST in part
     return text
 
 

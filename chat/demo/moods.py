@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chat.demo.lexicon import STOPWORDS, words
+from chat.demo.lexicon import STOPWORDS, word_set
 
 _RULES: tuple[tuple[str, str], ...] = (
     ("ask_memory", r"\b(?:do|don't|can) you (?:still )?remember\b|\bwhat did i (?:say|tell)\b"),
@@ -38,8 +38,8 @@ _COMPILED = tuple((name, re.compile(pattern, re.I)) for name, pattern in _RULES)
 _PATTERN = dict(_COMPILED)
 COURTEOUS = ("greeting", "farewell", "thanks", "sorry")
 _QUESTION_WORD = re.compile(r"\b(who|where|when|why|how|what|which)\b", re.I)
-_AGREE = words("yes yeah yep yup sure okay ok fine agreed alright deal aye gladly ja oui si да")
-_REFUSE = words("no nope nah never don't nein non нет")
+_AGREE = word_set("yes yeah yep yup sure okay ok fine agreed alright deal aye gladly ja oui si да")
+_REFUSE = word_set("no nope nah never don't nein non нет")
 _PLAIN_DEED = re.compile(
     r"\s*I (?:sit|stand|take|pick|open|close|turn|pour|push|pull|look|point|nod|smile|lean|kneel|touch|set|throw|lift|"
     r"knock|draw|shrug|wave|step|climb|reach|walk|light|hold|wipe|stare|wait|listen)\b[^\"]*$"

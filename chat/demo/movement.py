@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chat.demo.lexicon import FURNITURE, NOT_PLACES, words
+from chat.demo.lexicon import FURNITURE, NOT_PLACES, word_set
 
 _GO = (
     r"(?:go|goes|going|went|walk|walks|walked|walking|head|heads|headed|heading|drive|drives|drove|ride|rides|rode|"
@@ -18,18 +18,24 @@ _GO = (
     r"slip|march|set out|set off|make our way|make my way|made our way|cross over|get back|go back|move on|jump)"
 )
 _WHO = (
-    r"(?:let's|let’s|lets|let us|shall we|we|i|come on|come|why don't we|how about we|together we|want to|would you|"
+    r"(?:let's|let’s|lets|let us|shall we|we|i|i'd|i'll|we'll|i’d|"
+    r"i’ll|we’ll|you and me|how about|what about|"
+    r"come on|come|why don't we|how about we|together we|want to|would you|"
     r"could we|can we|we should|you and i)"
 )
 _TO = r"(?:to|into|towards?|inside|onto|for|up|down to|out onto|through)"
 _ASK = re.compile(
-    rf"(?:^|[\s\"“*,.!?(]){_WHO}(?:\s+[\w'’]+){{0,3}}?\s+{_GO}\b(?:\s+(?:with|me|you|us|back|down|up|over|out|on|"
-    rf"along|slowly|quickly|together|across|straight|off|all the way|outside|away|the short way|hand in hand)){{0,3}}"
+    rf"(?:^|[\s\"“*,.!?(]){_WHO}(?:\s[^.!?\n\"]{{0,60}}\s(?:and|then))?(?:\s+[\w'’]+){{0,3}}?\s+{_GO}\b(?:\s+(?:"
+    rf"with|me|you|us|back|down|up|over|out|on|"
+    rf"along|slowly|quickly|together|across|straight|off|all the way|outside|away|the short way|hand in hand|"
+    rf"along the \w+|into the night)){{0,3}}"
     rf"\s+{_TO}\s+(?P<place>[^.!?;:\n\"“”]+)",
     re.I,
 )
 _ORDER = re.compile(
-    rf"(?:^|[.!?\"“*]\s*)(?:come|follow me|go|walk|take me|drive|ride|race you)(?:\s+(?:with me|me|on|back|over|out|"
+    rf"(?:^|[.!?\"“*]\s*)(?:come|follow me|go|walk|take me|drive|ride|race you|"
+    rf"(?:you |\w+ )?(?:lead|take|bring|drive|show)s? me)"
+    rf"(?:\s+(?:with me|me|on|back|over|out|"
     rf"along|down|up)){{0,2}}\s+{_TO}\s+(?P<place>[^.!?;:\n\"“”]+)",
     re.I,
 )
@@ -37,6 +43,9 @@ _NOT_NOW = re.compile(
     r"\b(?:yesterday|last (?:night|week|year|summer|winter)|ago|used to|never|don't|won't|can't|couldn't|not|if|as a "
     r"child|when i was|did you|have you|had|would have|someday|one day|always)\b",
     re.I,
+)
+_ONCE = re.compile(
+    r"\b(?:yesterday|last (?:night|week|year|summer|winter)|ago|every (?:day|morning|\w+day))\b", re.I
 )
 _PLACE_END = re.compile(
     r",|\s[-—–]+|\s(?:and|then|with|where|because|before|after|while|so|to|for|together|now|tonight|today|tomorrow|"
@@ -63,11 +72,11 @@ _KINDS: dict[str, str] = {
     "apartment flat bedroom studio museum theatre theater cinema gallery clinic hospital bath bathhouse forge "
     "laundromat lobby parlour parlor salon study archive archives home place cottage cabin hut porch lab laboratory",
 }
-_ON = words("""
+_ON = word_set("""
 quay pier dock docks wharf beach shore bridge boat ferry ship jetty island coast hill hills mountain farm
 path trail rooftop roof lane road terrace balcony train bus tram deck platform porch moon
 """)
-_AT = words("station airport mill corner fair place stadium")
+_AT = word_set("station airport mill corner fair place stadium")
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 
 
@@ -85,7 +94,8 @@ def walk_in(text: str) -> Walk | None:
         for pattern in (_ASK, _ORDER):
             for found in pattern.finditer(sentence):
                 place = _place(found.group("place"))
-                if place and not _NOT_NOW.search(sentence[: found.start("place")]):
+                said = sentence[: found.start("place")]
+                if place and not _NOT_NOW.search(said) and not _ONCE.search(found["place"]):
                     return Walk(place, _mode(found.group(0)))
     return None
 
@@ -105,6 +115,8 @@ def in_prose(name: str) -> str:
     """A place name from a form, as it stands inside a sentence: "Harbour wall" becomes "the harbour wall"."""
     name = " ".join(name.split()).strip(" .,;")[:60]
     words = name.split()
+    if "'" in name or "’" in name:
+        return name
     if not words or name.lower().startswith(_ARTICLES):
         return (
             name
@@ -114,7 +126,7 @@ def in_prose(name: str) -> str:
     common = kind_of(name) != "anywhere"
     if words[0][:1].islower() or (len(words) > 1 and words[1][:1].islower() and common):
         return f"the {words[0].lower()}{name[len(words[0]) :]}"
-    return f"the {name.lower() if len(words) == 1 else name}" if common and "'" not in name else name
+    return f"the {name.lower() if len(words) == 1 else name}" if common else name
 
 
 def _mode(text: str) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from random import Random
 
 from chat.demo.listening import Turn, hear, is_content, is_stage_note, quotable
-from chat.demo.manuscript import BOT, typeset
+from chat.demo.manuscript import BOT, BOT_FIRST, typeset
 from chat.demo.movement import kind_of, preposition, walk_in
 from chat.demo.parts import KEEPSAKES, pool, threads
-from chat.demo.stage import Message, Stage, set_stage
+from chat.demo.stage import NOBODY, Message, Stage, set_stage
 from chat.demo.telling import Teller
 
 _GRAVE = ("danger", "care")  # turns beside which nothing whimsical may happen
@@ -145,8 +145,8 @@ class _Reply:
 
     def _old_words(self) -> str:
         """A run of words from more than three player turns ago that the story has not given back yet."""
-        old = self.rng.sample(self.turns[:-4], len(self.turns[:-4]))
-        old.sort(key=lambda text: walk_in(text[:4000]) is not None)  # a plain remark before "let's go there"
+        old = self.rng.sample(self.turns[:-4], min(12, len(self.turns[:-4])))
+        old.sort(key=lambda text: walk_in(text[:1500]) is not None)  # a plain remark before "let's go there"
         fragments = (fragment for text in old for fragment in quotable(text))
         return next((fragment for fragment in fragments if not self.teller.says(fragment)), "")
 
@@ -177,7 +177,8 @@ def _slots_of(stage: Stage, turn: Turn | None, count: int) -> dict[str, str]:
     held, the_held = KEEPSAKES[stage.key // 7 % len(KEEPSAKES)]
     they, their, them = stage.pronouns
     fill = {"n": BOT, "they": they, "their": their, "them": them, "time": stage.time, "count": str(count)}
-    fill["name"] = stage.name
+    if stage.name != NOBODY:
+        fill["name"] = stage.name
     fill |= {"a_keepsake": held, "keepsake": the_held}
     if stage.place:
         said = stage.place.replace(f"{stage.short_name}'s ", "my ")
@@ -191,4 +192,5 @@ def _slots_of(stage: Stage, turn: Turn | None, count: int) -> dict[str, str]:
         fill |= {slot: text for slot, text in known.items() if text}
         if turn.walk:
             fill["dest"] = stage.place
-    return fill | {slot.capitalize(): text[:1].upper() + text[1:] for slot, text in fill.items()}
+    capital = {slot.capitalize(): text[:1].upper() + text[1:] for slot, text in fill.items()}
+    return {**fill, **capital, "N": BOT_FIRST}

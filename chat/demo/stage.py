@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.demo.lexicon import words
+from chat.demo.lexicon import word_set
 from chat.demo.movement import in_prose, walk_in
 
 _NAME = re.compile(r"^\W*You are (?P<name>[^\W\d_][^\n.,;:(]{0,58}?)(?=[.,;:(\n]|$| who | and | the )", re.M)
@@ -23,16 +23,18 @@ _HOURS = (
     ("evening", r"evening|dusk|sunset|twilight"),
     ("day", r"noon|day|afternoon"),
 )
+NOBODY = "the stranger"  # what a bot is called that was given no name
+_TURNS_BACK = 60  # beyond that the system prompt has long been told of a walk
 _UNTIL = ((5, "night"), (11, "morning"), (17, "day"), (22, "evening"), (24, "night"))
 _NOT_OF_THE_BOT = re.compile(
     r"^\W*(?:place|time|the player|player|you are talking|with you|about \w+:)", re.I | re.M
 )
-_NOT_NAMES = words("a an in at not playing now")
-_TITLES = words("""
+_NOT_NAMES = word_set("a an in at not playing now")
+_TITLES = word_set("""
 captain dr doctor mr mrs ms miss lady lord sir professor queen king prince princess sister brother father
 mother aunt uncle saint master mistress commander sergeant lieutenant agent detective inspector dame madam
 """)
-_EPITHETS = words("Old Young Black White Red Grey Gray Big Little Mad The Granny Grandma")
+_EPITHETS = word_set("Old Young Black White Red Grey Gray Big Little Mad The Granny Grandma")
 _PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "they": ("they", "their", "them")}
 
 
@@ -64,14 +66,15 @@ class Stage:
 def set_stage(messages: Sequence[Message]) -> Stage:
     system = "\n".join(m.text for m in messages if m.role in ("system", "developer"))
     first = next((m.text for m in messages if m.role in ("user", "assistant")), "")
-    name = bot_name(system)
+    full_name = bot_name(system)
+    name = re.sub(r"^The ", "the ", full_name)
     place, walked = _place_now(messages, system, name)
     time = _line(_TIME, system)
     digest = hashlib.sha256(f"{name}\0{first}".encode("utf-8", "replace")).digest()
     return Stage(
-        name=name or "the stranger",
-        short_name=_short(name) or "the stranger",
-        pronouns=_PRONOUNS[_pronoun(system, first, name)],
+        name=name or NOBODY,
+        short_name=_short(name) or NOBODY,
+        pronouns=_PRONOUNS[_pronoun(system, first, full_name)],
         place=place,
         walked=walked,
         hour=_hour(time),
@@ -98,10 +101,10 @@ def _line(pattern: re.Pattern[str], text: str) -> str:
 
 def _place_now(messages: Sequence[Message], system: str, name: str) -> tuple[str, int | None]:
     turns = [message.text for message in messages if message.role == "user"]
-    for since, text in enumerate(reversed(turns)):
-        walk = walk_in(text[:4000])
+    for since, text in enumerate(reversed(turns[-_TURNS_BACK:])):
+        walk = walk_in(text[:1500])
         if walk:
-            return walk.place.replace("@", f"{_short(name) or 'the stranger'}'s"), since
+            return walk.place.replace("@", f"{_short(name) or NOBODY}'s"), since
     return in_prose(_line(_PLACE, system)), None
 
 

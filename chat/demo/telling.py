@@ -38,6 +38,7 @@ class Teller:
         self._plural = stage.pronouns[0] == "they"
         self._who = {"she", "he", "they", *stage.name.lower().split()}
         self._told = "\n".join(told[-_REPLIES:])
+        self._ever = "\n".join(told)
         self._seen = {sentence for text in told[-_REPLIES:] for sentence in self._bare(text)}
 
     def draw(self, pool: Iterable[str]) -> str:
@@ -54,7 +55,7 @@ class Teller:
         return ""
 
     def used(self, part: str) -> bool:
-        return trace(part) in self._told
+        return trace(part) in self._ever
 
     def says(self, fragment: str) -> bool:
         """Whether the story has given these words back already."""
