@@ -25,6 +25,7 @@ from chat.llm.gateway import Gateway
 from chat.settings import Settings
 from chat.store.store import Store
 from chat.web.site import create_site
+from chat.web.wire import server_config
 
 PORTS_TRIED = 40
 GRACE_S = 3
@@ -117,14 +118,7 @@ def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Cal
         if open_browser:
             webbrowser.open(address)
 
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    config = server_config(app, timeout_graceful_shutdown=GRACE_S)
     server = Server(config, app, started)
     server.run(sockets=[listener])
     return server.started

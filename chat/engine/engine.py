@@ -19,6 +19,7 @@ from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
 from chat.llm.calls import Endpoint, ModelInfo, Probe
 from chat.llm.gateway import Gateway
+from chat.observe import register_secret
 from chat.settings import ConnectionUpdate, Settings, save_connection
 from chat.store import views
 from chat.store.store import Store
@@ -74,6 +75,7 @@ class Engine:
 
     async def update_connection(self, update: ConnectionUpdate) -> None:
         self.settings = save_connection(self.settings, update, self.own_ports)
+        register_secret(self.settings.connection.api_key)
 
     async def models(self) -> list[ModelInfo]:
         """The models the server offers. Raises ProviderError."""

@@ -111,7 +111,7 @@ def _keep(engine: Engine, run: Run, written: int) -> None:
             run.journal = engine.store.reply_journal(run.reply_id)
         run.journal.append(run.text[written:])
     except OSError as problem:
-        log.warning("reply_journal_failed", error=type(problem).__name__)
+        log.warning("reply_journal_failed", error_type=type(problem).__name__)
 
 
 def _ending(
