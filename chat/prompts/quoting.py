@@ -11,12 +11,12 @@ from collections.abc import Callable
 Count = Callable[[str], int]
 
 _CONTROL = re.compile(
-    r"<(?P<open>[|｜])|(?P<close>[|｜])>"
+    r"<(?=[|｜]|<?/?SYS>>)|(?<=[|｜])>"
     r"|<(?=/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|end_of_utterance|start_of_image|think|thinking)>)"
-    r"|\[(?P<inst>/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|Notes for this reply|End of notes))"
-    r"|<<(?=/?SYS>>)",
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|Notes for this reply|End of notes))",
     re.IGNORECASE,
 )
+_PLAIN = {"<": "‹", ">": "›", "[": "("}
 _TAG = re.compile(r"<(?=[/!?a-z])", re.IGNORECASE)
 _ROLE_LINE = re.compile(
     r"^([ \t#*>-]*)(system|user|assistant|human|instruction|response|developer)([ \t*]*):", re.I | re.M
@@ -31,15 +31,7 @@ def neutral(text: str) -> str:
     """The text with chat-template markers (and the marks around our notes) made plain characters."""
     if "<" not in text and "[" not in text and "|>" not in text and "｜>" not in text:
         return text
-    return _CONTROL.sub(_plain, text)
-
-
-def _plain(found: re.Match[str]) -> str:
-    if found["open"]:
-        return f"‹{found['open']}"
-    if found["close"]:
-        return f"{found['close']}›"
-    return f"({found['inst']}" if found["inst"] else "‹" * len(found[0])
+    return _CONTROL.sub(lambda found: _PLAIN[found[0]], text)
 
 
 def quoted(text: str, limit_tokens: int, count: Count, you: str = "", bot: str = "") -> str:
