@@ -1,0 +1,24 @@
+"""What pages ask for, by page family: plain reads on a reader, O(window), answered with frozen rows."""
+
+from chat.store.views.chats import ChatLine, chat_list
+from chat.store.views.memories import Found, memories_of, search_memories, witnesses
+from chat.store.views.record import calls, draft, event, events
+from chat.store.views.story import Transcript, running_turns, transcript, turn, world
+
+__all__ = [
+    "ChatLine",
+    "Found",
+    "Transcript",
+    "calls",
+    "chat_list",
+    "draft",
+    "event",
+    "events",
+    "memories_of",
+    "running_turns",
+    "search_memories",
+    "transcript",
+    "turn",
+    "witnesses",
+    "world",
+]

@@ -1,0 +1,44 @@
+"""What a bot remembers within a continuity, by time or by words."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.domain.memories import Memory
+from chat.store.reading import Reader
+
+_COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
+# The scope is matched inside the index and compared once more, so no wording of a query can leave it.
+_SEARCH = f"""
+select {_COLUMNS}, bm25(memories_fts, 1.0, 0.0) as rank
+from memories_fts join memories m on m.event_id = memories_fts.rowid
+where memories_fts match ? and m.scope = ?
+order by rank, m.event_id desc
+limit ?
+"""
+_WITNESSES = "select entity from witnesses where memory_id = ? order by entity"
+
+
+class Found(NamedTuple):
+    """A memory and its bm25 rank: the lower, the better it matches."""
+
+    memory: Memory
+    rank: float
+
+
+async def memories_of(reader: Reader, owner: str, continuity: str, limit: int = 50) -> list[Memory]:
+    """A bot's memories within a continuity, newest first."""
+    newest = "where owner = ? and continuity = ? order by event_id desc limit ?"
+    return await reader.records(Memory, newest, (owner, continuity, limit))
+
+
+async def search_memories(reader: Reader, scope: str, match_query: str, limit: int = 20) -> list[Found]:
+    """Memories of one scope whose text matches a query of quoted words, best first."""
+    match = f"scope : {scope} AND text : ({match_query})"
+    rows = await reader.all(_SEARCH, (match, scope, limit))
+    return [Found(Memory.from_row(row[:-1]), row[-1]) for row in rows]
+
+
+async def witnesses(reader: Reader, memory_id: str) -> list[str]:
+    """Who was there for what a memory holds."""
+    return [row[0] for row in await reader.all(_WITNESSES, (memory_id,))]

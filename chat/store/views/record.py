@@ -1,0 +1,44 @@
+"""What is on record beside the story: events, model calls and unfinished text."""
+
+from __future__ import annotations
+
+from chat.domain.events import Event
+from chat.domain.ledger import ModelCall
+from chat.store import log
+from chat.store.reading import Reader
+
+_EVENTS = f"{log.SELECT} where id > ? order by id limit ?"
+_EVENTS_OF_STREAM = f"{log.SELECT} where stream = ? and id > ? order by id limit ?"
+_EVENT = f"{log.SELECT} where id = ?"
+_DRAFT = "select body from drafts where key = ?"
+
+
+async def events(reader: Reader, after: int = 0, limit: int = 100, stream: str | None = None) -> list[Event]:
+    """Events with an id above `after`, oldest first, of one stream or all."""
+    if stream is None:
+        return list(log.events_of(await reader.all(_EVENTS, (after, limit))))
+    return list(log.events_of(await reader.all(_EVENTS_OF_STREAM, (stream, after, limit))))
+
+
+async def event(reader: Reader, event_id: int) -> Event | None:
+    """One event, for instance the one a turn row names; it may hold a prompt's manifest."""
+    found = await reader.one(_EVENT, (event_id,))
+    return log.event_of(found) if found else None
+
+
+async def calls(
+    reader: Reader, *, chat_id: str | None = None, turn_id: str | None = None, limit: int = 50
+) -> list[ModelCall]:
+    """Model calls, newest first: of a turn, of a chat, or all."""
+    newest = "order by rowid desc limit ?"
+    if turn_id is not None:
+        return await reader.records(ModelCall, f"where turn_id = ? {newest}", (turn_id, limit))
+    if chat_id is not None:
+        return await reader.records(ModelCall, f"where chat_id = ? {newest}", (chat_id, limit))
+    return await reader.records(ModelCall, newest, (limit,))
+
+
+async def draft(reader: Reader, key: str) -> str | None:
+    """Unfinished text the player left under a key."""
+    found = await reader.one(_DRAFT, (key,))
+    return found[0] if found else None

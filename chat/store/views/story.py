@@ -1,0 +1,56 @@
+"""One chat: its transcript in windows, its turns, and the world as it stands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.domain.library import Library
+from chat.domain.turns import Turn
+from chat.domain.world import World
+from chat.errors import NotFound
+from chat.store import loading
+from chat.store.line import END, LinePages
+from chat.store.reading import Reader
+
+_CHAT_EXISTS = "select 1 from chats where id = ?"
+
+
+class Transcript(NamedTuple):
+    """A window of the visible line, oldest first; `has_more` when there are older turns."""
+
+    turns: list[Turn]
+    has_more: bool
+
+
+async def transcript(
+    reader: Reader, library: Library, chat_id: str, before_step: int | None = None, limit: int = 50
+) -> Transcript:
+    """The last turns before a step (exclusive; None: the tip), whatever the length of the chat."""
+    if chat_id not in library.chats:
+        raise NotFound("There is no such chat.")
+    pages = LinePages(
+        library.lineage(chat_id), chat_id, END if before_step is None else before_step, limit + 1
+    )
+    while query := pages.next_query():
+        pages.answer(await reader.all(*query))
+    turns = pages.turns
+    return Transcript(turns[-limit:], len(turns) > limit)
+
+
+async def turn(reader: Reader, turn_id: str) -> Turn | None:
+    """A turn of any branch."""
+    return next(iter(await reader.records(Turn, "where id = ?", (turn_id,))), None)
+
+
+async def running_turns(reader: Reader, chat_id: str | None = None) -> list[Turn]:
+    """Replies that began and have not ended, in one chat or everywhere, on any branch."""
+    if chat_id is None:
+        return await reader.records(Turn, "where is_running = 1 order by event_id")
+    return await reader.records(Turn, "where is_running = 1 and chat_id = ? order by event_id", (chat_id,))
+
+
+async def world(reader: Reader, chat_id: str) -> World:
+    """The chat on its visible line. Raises NotFound."""
+    if await reader.one(_CHAT_EXISTS, (chat_id,)) is None:
+        raise NotFound("There is no such chat.")
+    return loading.world_of(chat_id, [await reader.all(query, (chat_id,)) for query in loading.WORLD_QUERIES])
