@@ -29,7 +29,7 @@ $(READY_DEV): .ci/requirements-dev.txt pyproject.toml
 	@touch $@ $(READY)
 
 run: $(READY)
-	@$(BIN)/chat serve $(ARGS)
+	@$(BIN)/chat serve $(ARGS) || [ $$? -eq 130 ]  # 130: stopped by Ctrl+C
 
 test: $(READY_DEV)
 	@sh .ci/test $(ARGS)
