@@ -16,7 +16,7 @@ AUDIBLE_RANGES = (
     ("near", "a step or two"),
     ("far", "far"),
 )
-ATTENTIONS = (("low", "little"), ("medium", "some"), ("high", "all of it"))
+ATTENTIONS = (("low", "little attention"), ("medium", "some attention"), ("high", "all attention"))
 MINUTES_MAX = 100_000
 
 
