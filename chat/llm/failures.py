@@ -191,7 +191,7 @@ def _is_context(said: ServerSaid) -> bool:
 
 
 def _not_found(status: int, said: ServerSaid, name: str, model: str) -> _Verdict:
-    if _MODEL_WORDS.search(said.words) or "model_not_found" in said.code:
+    if model and (_MODEL_WORDS.search(said.words) or "model_not_found" in said.code):
         return ModelNotFound, f"{name} has no model called {model}; no reply was written.", ""
     sentence = f"{name} does not know this address ({status}); no reply was written."
     return ProviderUnavailable, sentence, _ADDRESS_STEP

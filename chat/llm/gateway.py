@@ -9,11 +9,15 @@ import asyncio
 from typing import Any
 
 from chat.clock import Clock
-from chat.llm.calls import Endpoint, NarrateRequest
+from chat.llm.calls import Classified, ClassifyRequest, Endpoint, ModelInfo, NarrateRequest, Probe, T
+from chat.llm.catalog import list_models
 from chat.llm.narration import Narration, Plan
 from chat.llm.patience import Patience
 from chat.llm.policy import Policy
+from chat.llm.probe import Prober
 from chat.llm.quirks import QuirkBook
+from chat.llm.structured import CallLog, Ladder
+from chat.llm.structured import load as load_structured
 from chat.llm.tokens import count_tokens
 from chat.llm.wire import Wire
 
@@ -27,9 +31,34 @@ class Gateway:
 
     def narrate(self, endpoint: Endpoint, request: NarrateRequest) -> Narration:
         """Nothing is sent before the first piece is asked for."""
-        return self.start(endpoint, request, {})
+        return self._start(endpoint, request, {})
 
-    def start(self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any]) -> Narration:
+    async def classify(
+        self, endpoint: Endpoint, request: ClassifyRequest[T], log: CallLog | None = None
+    ) -> Classified[T]:
+        """The answer, its default, or BadResponse. A server that cannot be used at all raises its own error.
+
+        `log` is filled as calls finish, so that nothing is lost when an error is raised.
+        """
+        await load_structured()
+        quirks = self._quirks.page(endpoint, request.model)
+        log = CallLog() if log is None else log
+        return await Ladder(self._start, quirks, self._clock, endpoint, request, log).climb()
+
+    async def list_models(self, endpoint: Endpoint) -> list[ModelInfo]:
+        """What the server offers, in its order. Raises ProviderError."""
+        patience = Patience(self._clock, endpoint, first_token_s=15.0, between_tokens_s=15.0, total_s=60.0)
+        return await list_models(self._wire, endpoint, patience)
+
+    async def probe(self, endpoint: Endpoint, model: str) -> Probe:
+        """What works there, in sentences; costs a few short calls. With no model named, the first one is tried."""
+        await load_structured()
+        found = await Prober(self._start, self.list_models, self._clock, endpoint, model).run()
+        if found.rungs:
+            self._quirks.page(endpoint, found.model).rung = found.rungs[0]
+        return found
+
+    def _start(self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any]) -> Narration:
         body: dict[str, Any] = {
             "model": request.model,
             "messages": list(request.messages),
@@ -41,7 +70,13 @@ class Gateway:
         if request.seed is not None:
             body["seed"] = request.seed
         plan = Plan(
-            request.purpose, endpoint, request.model, request.messages, body | extra, request.max_chars
+            purpose=request.purpose,
+            endpoint=endpoint,
+            model=request.model,
+            messages=request.messages,
+            body=body | extra,
+            max_chars=request.max_chars,
+            structured="tools" in extra,
         )
         patience = Patience(
             self._clock,
@@ -56,6 +91,7 @@ class Gateway:
     async def warm(self) -> None:
         """Loads what the first call would have to wait for."""
         await self._wire.ready()
+        await load_structured()
         await asyncio.to_thread(count_tokens, "")
 
     async def close(self) -> None:

@@ -27,7 +27,6 @@ class Quirks:
     dropped: set[str] = field(default_factory=set)
     bare_thoughts: bool = False
     rung: Rung | None = None
-    refused_rungs: set[Rung] = field(default_factory=set)
 
     def adapt(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body as this server takes it."""

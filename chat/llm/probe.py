@@ -1,0 +1,171 @@
+"""Tries an endpoint out, the way a story will use it, and says in sentences what works and what does not.
+
+Costs a few short calls. It raises nothing: an endpoint that cannot be used is a finding too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from chat.clock import Clock
+from chat.errors import ProviderError
+from chat.llm.calls import LADDER, ClassifyRequest, Endpoint, Finding, ModelInfo, NarrateRequest, Probe, Rung
+from chat.llm.narration import Narration
+from chat.llm.quirks import Quirks
+from chat.llm.structured import CallLog, Ladder, Start
+
+List = Callable[[Endpoint], Awaitable[list[ModelInfo]]]
+
+_TOKENS = 256  # enough for a model that thinks first
+_RUNG_NAMES: dict[Rung, str] = {
+    "json_schema": "answers that follow a JSON schema",
+    "json_object": "answers as a JSON object",
+    "tools": "tool calls",
+    "prompt": "JSON by instruction",
+}
+
+
+class Weather(BaseModel):
+    """The shape asked for: small, and nothing that a model would refuse to talk about."""
+
+    sky: str
+    degrees: int
+
+
+@dataclass
+class Prober:
+    """One probe of one model. `model` may be empty; then the first of the list is tried."""
+
+    start: Start
+    list_models: List
+    clock: Clock
+    endpoint: Endpoint
+    model: str
+    findings: list[Finding] = field(default_factory=list)
+
+    async def run(self) -> Probe:
+        models = await self._models()
+        self.model = self.model or (models[0].id if models else "")
+        known = next((model for model in models if model.id == self.model), None)
+        context_length = self._context(known)
+        narration = await self._stream()
+        streams = narration is not None
+        return Probe(
+            endpoint=self.endpoint.name,
+            model=self.model,
+            models=tuple(models),
+            context_length=context_length,
+            streams=streams,
+            usage=streams and self._usage(narration),
+            rungs=await self._rungs() if streams else (),
+            reasoning_field=self._reasoning(narration) if narration else None,
+            findings=tuple(self.findings),
+        )
+
+    def _found(self, what: str, ok: bool | None, sentence: str) -> None:
+        self.findings.append(Finding(what, ok, sentence))
+
+    async def _models(self) -> list[ModelInfo]:
+        try:
+            models = await self.list_models(self.endpoint)
+        except ProviderError as error:
+            self._found("models", False, f"{error.message} {error.next_step}")
+            return []
+        count = len(models)
+        self._found("models", count > 0, f"{count:,} model{'' if count == 1 else 's'} can be chosen from.")
+        if self.model and models and all(model.id != self.model for model in models):
+            self._found(
+                "model", None, f"{self.model} is not in the list; some servers accept it all the same."
+            )
+        return models
+
+    def _context(self, known: ModelInfo | None) -> int | None:
+        length = known.context_length if known else None
+        sentence = (
+            f"It reads {length:,} tokens at once." if length else "How much it can read at once is unknown."
+        )
+        self._found("context", True if length else None, sentence)
+        return length
+
+    async def _stream(self) -> Narration | None:
+        if not self.model:
+            self._found("stream", False, "There is no model to try. Type the name of one and test again.")
+            return None
+        narration = self.start(self.endpoint, self._request(), {})
+        pieces = 0
+        try:
+            async for piece in narration:
+                pieces += piece.kind == "text"
+        except ProviderError as error:
+            self._found("stream", False, f"{error.message} {error.next_step}")
+            return None
+        first = narration.record().first_token_ms or 0.0
+        how = "word by word" if pieces > 1 else "all at once"
+        self._found(
+            "stream", True, f"It replied {how}; the first words came after {first / 1000:.1f} seconds."
+        )
+        return narration
+
+    def _usage(self, narration: Narration | None) -> bool:
+        counted = narration is not None and not narration.record().estimated
+        words = (
+            "It counts its tokens." if counted else "It does not count its tokens; they will be estimated."
+        )
+        self._found("usage", counted or None, words)
+        return counted
+
+    def _reasoning(self, narration: Narration) -> str | None:
+        if not narration.reasoning:
+            return None
+        where = narration.reasoning_field or "tags"
+        place = "in a field of their own" if narration.reasoning_field else "in tags"
+        self._found(
+            "reasoning", True, f"It thinks before it replies; its thoughts come {place} and are kept apart."
+        )
+        return where
+
+    async def _rungs(self) -> tuple[Rung, ...]:
+        works = [rung for rung in LADDER if await self._rung(rung)]
+        if works:
+            named = ", ".join(_RUNG_NAMES[rung] for rung in works)
+            self._found("structured", True, f"It can give {named}.")
+        else:
+            words = "It gave no structured answer; feelings and memories will be kept with defaults only."
+            self._found("structured", False, words)
+        return tuple(works)
+
+    async def _rung(self, rung: Rung) -> bool:
+        request = ClassifyRequest(
+            purpose="probe",
+            model=self.model,
+            messages=[{"role": "user", "content": "Describe the weather of a mild spring day."}],
+            answer=Weather,
+            max_tokens=_TOKENS,
+            seed=1,
+            first_token_s=60.0,
+            between_tokens_s=20.0,
+            total_s=60.0,
+            attempts=1,
+        )
+        ladder = Ladder(self.start, Quirks(), self.clock, self.endpoint, request, CallLog(), (rung,))
+        try:
+            return not (await ladder.climb()).salvaged
+        except ProviderError:
+            return False
+
+    def _request(self) -> NarrateRequest:
+        return NarrateRequest(
+            model=self.model,
+            messages=[{"role": "user", "content": "Say hello in one short sentence."}],
+            temperature=0.0,
+            max_tokens=_TOKENS,
+            seed=1,
+            first_token_s=60.0,
+            between_tokens_s=20.0,
+            total_s=60.0,
+            max_chars=20_000,
+            purpose="probe",
+        )
