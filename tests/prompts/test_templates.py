@@ -13,8 +13,8 @@ from chat.prompts.templates import KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE
 
 TEXTS = (KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE)
 WORDS_OF_VERSION = {
-    "kickoff": (1, "f27d52186f54"),
-    "narrate_system": (1, "0454db44edc4"),
+    "kickoff": (1, "f7d4e9d7bff2"),
+    "narrate_system": (1, "956462c6142e"),
     "narrate_volatile": (1, "1260b8ef2e20"),
 }
 
