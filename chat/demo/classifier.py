@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.demo.kickoff import read_kickoff
+from chat.demo.prompt import Message
 from chat.demo.schema import Json, Schema, fits, instance, resolved
-from chat.demo.stage import Message
 
 
 @dataclass(frozen=True)

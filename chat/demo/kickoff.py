@@ -11,15 +11,18 @@ from typing import Any
 
 from chat.demo.lexicon import word_set
 from chat.demo.movement import kind_of
-from chat.demo.stage import Message, bot_name
+from chat.demo.prompt import Message
+from chat.demo.stage import bot_name
 
 _FENCED = re.compile(
     r"<(?P<tag>\w+)[^>]*>\s*(?P<prose>.+?)\s*</(?P=tag)>|\"\"\"\s*(?P<quoted>.+?)\s*\"\"\"", re.S
 )
+_ABOUT = re.compile(r"The story is about (?P<bot>[^\n.;]+?) and (?P<you>[^\n.;]+?);")
 _PLACE = re.compile(
     r"\b(?:at|in|on|inside|outside|aboard|behind|under|near|into|through)\s+(?P<place>(?:the|a|an|her|his|their|your|my|our)\s+"
     r"(?:[\w'’-]+\s){0,4}?[\w'’-]+(?:\sof\s(?:the\s)?(?:[\w'’-]+\s)?[\w'’-]+)?)(?=[,.;:!?\n]|\s(?:where|with|and|as|while|when|"
-    r"just|after|before|is|are|at|in|on|by|under|near|until|to|that|which|for|from|over|beside|smells)\b|$)",
+    r"just|after|before|is|are|at|in|on|by|under|into|near|until|to|that|which|for|from|over|beside|smells)\b|"
+    r"\s(?!building|landing|clearing|crossing|dining|living|waiting|sitting|fishing|wedding)\w+ing\b|$)",
     re.I,
 )
 _NAMED = re.compile(
@@ -79,8 +82,8 @@ def read_kickoff(messages: Sequence[Message]) -> dict[str, Any]:
     text = next((m.text for m in reversed(messages) if m.role == "user"), "")
     prose = prose_in(text)
     context = "\n".join(m.text for m in messages)
-    name = bot_name(context)
-    mine, theirs = _sides(prose, name)
+    name, you = _cast(context)
+    mine, theirs = _sides(prose, name, you)
     warmth = 50 + 10 * bool(_WARM.search(prose)) - 15 * bool(_COLD.search(prose))
     return {
         "place": _place(prose),
@@ -109,19 +112,25 @@ def _first_with(prose: str, pattern: re.Pattern[str]) -> str:
     return next((sentence for sentence in _sentences(prose) if pattern.search(sentence)), "")
 
 
-def _sides(prose: str, name: str) -> tuple[str, str]:
-    """The clauses about the player ("you", "I") and those about the bot; "I" beside "you" is whoever speaks."""
-    mine: list[str] = []
-    theirs: list[str] = []
-    side = theirs
+def _cast(context: str) -> tuple[str, str]:
+    """The names of the bot and of the player, where the task names them."""
+    found = _ABOUT.search(context)
+    return (found["bot"], found["you"]) if found else (bot_name(context), "")
+
+
+def _sides(prose: str, name: str, you: str) -> tuple[str, str]:
+    """The clauses about the player and those about the bot; a clause without either goes on with the last."""
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    mine = rf"you|i|we|{re.escape(you) or 'you'}"
+    subject = re.compile(rf"\b(?:(?P<mine>{mine})|she|he|they|{re.escape(name) or 'she'})\b", re.I)
+    is_mine = False
     for clause in re.split(r"(?<=[.!?;…\n])\s+|,\s+(?:and|while|but|as)\s+|\s(?:while|as)\s+", prose):
-        first = re.search(rf"\b(?:you|i|we)\b|\b(?:she|he|they|{re.escape(name) or 'she'})\b", clause, re.I)
-        if first:
-            side = mine if first[0].lower() in ("you", "i", "we") else theirs
-        side.append(clause)
-        if first and first[0].lower() == "we":
-            theirs.append(clause)
-    return "; ".join(mine), "; ".join(theirs)
+        found = subject.search(clause)
+        is_mine = bool(found["mine"]) if found else is_mine
+        sides[is_mine].append(clause)
+        if re.search(r"\bwe\b|\byou and\b|\band you\b", clause, re.I):
+            sides[not is_mine].append(clause)
+    return "; ".join(sides[True]), "; ".join(sides[False])
 
 
 def _place(prose: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from chat.demo.moods import courtesy_in, mood_of
 from chat.demo.movement import Walk, walk_in
 
 _ASIDE = re.compile(r"\(\(.*?\)\)|[\[(]\s*ooc\b[^\])]*[\])]|^\s*(?:ooc|//)\s*:?.*$", re.I | re.S | re.M)
-_STAGE_NOTE = re.compile(r"^\s*\[[^\]]*\]\s*$", re.S)
 _BREAKS = re.compile(r"[\s/—–…\u3000-\u303f\uff00-\uff0f]+")
 _CLAUSE_END = re.compile(r"[.!?;:…\n\"“”。！？]+|,\s|\s[-—–]+\s|—")
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"”')\]*_]*\s+|\n+")
@@ -100,11 +99,6 @@ def _understood(text: str, spoken: str, only_aside: bool, names: set[str]) -> Tu
     return Turn(spoken, kind, word, mention, walk, hail=hail)
 
 
-def is_stage_note(text: str) -> bool:
-    """Whether the whole turn is one [bracketed note], as a program sends it to have the bot begin."""
-    return bool(_STAGE_NOTE.match(text))
-
-
 def literal_of(text: str) -> str:
     """What stands there, on one line and short enough to be quoted."""
     one_line = " ".join(text.replace('"', "").split())
@@ -182,11 +176,15 @@ def _said_back(determiner: str, asking: bool) -> str:
     return DETERMINERS[determiner]
 
 
-def quotable(text: str) -> list[str]:
-    """Runs of three to ten words of a turn that read well in quotation marks, best first; spoken ones before deeds."""
+def quotable(text: str, about: str = "") -> list[str]:
+    """Runs of three to ten words of a turn that read well in quotation marks, best first.
+
+    Those with the word `about` come before others, spoken ones before deeds.
+    """
     spoken = _DEED_TEXT.sub("\n", text[:4000])
     told = _clauses(_QUESTION.sub("\n", spoken))
-    return sorted(told, key=_quote_rank) or _clauses(spoken) or _clauses(text[:4000])
+    told.sort(key=lambda clause: (about not in clause, *_quote_rank(clause)))
+    return told or _clauses(spoken) or _clauses(text[:4000])
 
 
 def _clauses(text: str) -> list[str]:

@@ -10,11 +10,12 @@ import json
 from collections.abc import Sequence
 from random import Random
 
-from chat.demo.listening import Turn, hear, is_content, is_stage_note, quotable
+from chat.demo.listening import Turn, hear, is_content, quotable
 from chat.demo.manuscript import BOT, BOT_FIRST, typeset
 from chat.demo.movement import kind_of, preposition, walk_in
 from chat.demo.parts import KEEPSAKES, pool, threads
-from chat.demo.stage import NOBODY, Message, Stage, set_stage
+from chat.demo.prompt import Message, take_apart
+from chat.demo.stage import NOBODY, Stage, set_stage
 from chat.demo.telling import Teller
 
 _GRAVE = ("danger", "care")  # turns beside which nothing whimsical may happen
@@ -26,6 +27,7 @@ _LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("beat", "react sight", "turn"),
     ("react", "beat sight turn"),
 )
+_STAGES = 6
 _FEWEST, _MOST = 62, 118
 # Only when every part has been told: the count makes each of these new.
 _LAST_RESORT = (
@@ -43,14 +45,14 @@ class _Reply:
     """The making of one reply: what was heard, what is drawn, and in which order it stands."""
 
     def __init__(self, messages: Sequence[Message], seed: int | None) -> None:
-        self.stage = set_stage(messages)
-        self.turns = [m.text for m in messages if m.role == "user"]
-        self.turn = self._heard(messages)
+        prompt = take_apart(messages)
+        self.stage = set_stage(prompt)
+        self.turns = prompt.turns
+        self.turn = None if prompt.words is None else hear(prompt.words, self.stage.name)
         self.count = len(self.turns)
         self.rng = Random(_mix(messages, seed))
-        told = [m.text for m in messages if m.role == "assistant"]
         fill = _slots_of(self.stage, self.turn, self.count)
-        self.teller = Teller(self.rng, fill, told, self.stage)
+        self.teller = Teller(self.rng, fill, prompt.replies, self.stage)
         fragment = self._old_words()
         if fragment:
             fill["frag"] = fragment
@@ -60,13 +62,6 @@ class _Reply:
         drawn = {name: self._draw(name) for names in paragraphs for name in names}
         self._fit(paragraphs, drawn)
         return typeset([[drawn[name] for name in names] for names in paragraphs], self.stage)
-
-    def _heard(self, messages: Sequence[Message]) -> Turn | None:
-        """The player's turn to answer; None when the bot is to speak first."""
-        last = next((m for m in reversed(messages) if m.role in ("user", "assistant")), None)
-        if last is None or last.role != "user" or (len(self.turns) == 1 and is_stage_note(last.text)):
-            return None
-        return hear(last.text, self.stage.name)
 
     def _layout(self) -> tuple[str, ...]:
         if self.turn is None:
@@ -103,7 +98,7 @@ class _Reply:
     def _hand_back(self) -> str:
         """The end of a reply: now and then older words of the player, else a question or a proposal."""
         kind = self.turn.kind if self.turn else ""
-        if kind != "ask_memory" and self.count > 4 and (self.count + self.stage.key) % 3 == 0:
+        if kind != "ask_memory" and self.count > 4 and (self.count + self.stage.story_key) % 3 == 0:
             quoted = self.teller.draw(pool("callback"))
             if quoted:
                 return quoted
@@ -131,23 +126,29 @@ class _Reply:
         return self.teller.draw(pool("still_here")) if due else ""
 
     def _next_of_thread(self) -> str:
-        known = threads()
-        first = self.stage.key % len(known)
-        for thread in known[first:] + known[:first]:
-            used = [at for at, stage in enumerate(thread) if self.teller.used(stage)]
-            following = used[-1] + 1 if used else 0
-            if following < len(thread):
-                return self.teller.draw(thread[following : following + 1])
-        return ""
+        """The next stage of the thread that has begun, else the first of another."""
+        first = self.stage.story_key % len(threads())
+        left = [self._stages_left(thread) for thread in threads()[first:] + threads()[:first]]
+        begun = [stages for stages in left if 0 < len(stages) < _STAGES]
+        unbegun = [stages for stages in left if len(stages) == _STAGES]
+        following = (begun or unbegun or [()])[0]
+        return self.teller.draw(following[:1])
+
+    def _stages_left(self, thread: tuple[str, ...]) -> tuple[str, ...]:
+        used = [at for at, stage in enumerate(thread) if self.teller.used(stage)]
+        return thread[used[-1] + 1 :] if used else thread
 
     def _beat(self) -> str:
         return self.teller.draw(pool("beat"))
 
     def _old_words(self) -> str:
         """A run of words from more than three player turns ago that the story has not given back yet."""
-        old = self.rng.sample(self.turns[:-4], min(12, len(self.turns[:-4])))
-        old.sort(key=lambda text: walk_in(text[:1500]) is not None)  # a plain remark before "let's go there"
-        fragments = (fragment for text in old for fragment in quotable(text))
+        asked = self.turn.word if self.turn and self.turn.kind == "ask_memory" else ""
+        known = self.turns[:-1] if asked else self.turns[:-4]
+        old = self.rng.sample(known, min(12, len(known)))
+        # What was asked about first; remarks before questions and before "let's go there".
+        old.sort(key=lambda text: (asked not in text, "?" in text, walk_in(text[:1500]) is not None))
+        fragments = (fragment for text in old for fragment in quotable(text, asked))
         return next((fragment for fragment in fragments if not self.teller.says(fragment)), "")
 
     def _fit(self, paragraphs: list[list[str]], drawn: dict[str, str]) -> None:
@@ -174,7 +175,7 @@ def _mix(messages: Sequence[Message], seed: int | None) -> int:
 
 def _slots_of(stage: Stage, turn: Turn | None, count: int) -> dict[str, str]:
     """Everything a part may ask for that is known in this reply; what is unknown is left out."""
-    held, the_held = KEEPSAKES[stage.key // 7 % len(KEEPSAKES)]
+    held, the_held = KEEPSAKES[stage.bot_key % len(KEEPSAKES)]
     they, their, them = stage.pronouns
     fill = {"n": BOT, "they": they, "their": their, "them": them, "time": stage.time, "count": str(count)}
     if stage.name != NOBODY:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chat.demo.stage import Message
+from chat.demo.prompt import Message
 
 NARRATOR, CLASSIFIER = "demo-narrator", "demo-classifier"
 CONTEXT_LENGTH = 131_072

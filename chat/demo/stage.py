@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.demo.lexicon import word_set
 from chat.demo.movement import in_prose, walk_in
+from chat.demo.prompt import Prompt
 
 _NAME = re.compile(r"^\W*You are (?P<name>[^\W\d_][^\n.,;:(]{0,58}?)(?=[.,;:(\n]|$| who | and | the )", re.M)
 _PLACE = re.compile(r"^\W*Place(?: name)?\W*?:\W*(?P<place>[^\n;(]+)", re.M | re.I)
@@ -26,6 +26,7 @@ _HOURS = (
 NOBODY = "the stranger"  # what a bot is called that was given no name
 _TURNS_BACK = 60  # beyond that the system prompt has long been told of a walk
 _UNTIL = ((5, "night"), (11, "morning"), (17, "day"), (22, "evening"), (24, "night"))
+_CHARACTER = re.compile(r"<character>(.*?)</character>", re.S)
 _NOT_OF_THE_BOT = re.compile(
     r"^\W*(?:place|time|the player|player|you are talking|with you|about \w+:)", re.I | re.M
 )
@@ -39,16 +40,9 @@ _PRONOUNS = {"she": ("she", "her", "her"), "he": ("he", "his", "him"), "they": (
 
 
 @dataclass(frozen=True)
-class Message:
-    """One message of the request, its content as plain text."""
-
-    role: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Stage:
-    """`hour` is night, morning, day, evening or "" when unknown; `key` is the same in every reply of a story.
+    """`hour` is night, morning, day, evening or "" when unknown; the keys choose what stays with a bot
+    and with a story.
 
     `walked` counts the player's turns since the last walk to another place, None when there was none.
     """
@@ -60,27 +54,31 @@ class Stage:
     walked: int | None
     hour: str
     time: str
-    key: int
+    bot_key: int
+    story_key: int
 
 
-def set_stage(messages: Sequence[Message]) -> Stage:
-    system = "\n".join(m.text for m in messages if m.role in ("system", "developer"))
-    first = next((m.text for m in messages if m.role in ("user", "assistant")), "")
-    full_name = bot_name(system)
+def set_stage(prompt: Prompt) -> Stage:
+    first = prompt.said[0].text if prompt.said else ""
+    full_name = bot_name(prompt.told)
     name = re.sub(r"^The ", "the ", full_name)
-    place, walked = _place_now(messages, system, name)
-    time = _line(_TIME, system)
-    digest = hashlib.sha256(f"{name}\0{first}".encode("utf-8", "replace")).digest()
+    place, walked = _place_now(prompt, name)
+    time = _line(_TIME, prompt.told)
     return Stage(
         name=name or NOBODY,
         short_name=_short(name) or NOBODY,
-        pronouns=_PRONOUNS[_pronoun(system, first, full_name)],
+        pronouns=_PRONOUNS[_pronoun(prompt.told, first, full_name)],
         place=place,
         walked=walked,
         hour=_hour(time),
         time=_spoken_time(time),
-        key=int.from_bytes(digest[:6], "big"),
+        bot_key=_key(name),
+        story_key=_key(f"{name}\0{first}"),
     )
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:6], "big")
 
 
 def bot_name(system: str) -> str:
@@ -99,13 +97,12 @@ def _line(pattern: re.Pattern[str], text: str) -> str:
     return found[1].strip(" *_`") if found else ""
 
 
-def _place_now(messages: Sequence[Message], system: str, name: str) -> tuple[str, int | None]:
-    turns = [message.text for message in messages if message.role == "user"]
-    for since, text in enumerate(reversed(turns[-_TURNS_BACK:])):
+def _place_now(prompt: Prompt, name: str) -> tuple[str, int | None]:
+    for since, text in enumerate(reversed(prompt.turns[-_TURNS_BACK:])):
         walk = walk_in(text[:1500])
         if walk:
             return walk.place.replace("@", f"{_short(name) or NOBODY}'s"), since
-    return in_prose(_line(_PLACE, system)), None
+    return in_prose(_line(_PLACE, prompt.told)), None
 
 
 def _short(name: str) -> str:
@@ -138,8 +135,9 @@ def _spoken_time(time: str) -> str:
 
 def _pronoun(system: str, opening: str, name: str) -> str:
     """Counted only where the text is surely about the bot; "they" when it does not say."""
-    about = system[system.find(name) :][:1500] if name else ""
-    cut = _NOT_OF_THE_BOT.search(about)
+    tagged = _CHARACTER.search(system)
+    about = tagged[1] if tagged else system[system.find(name) :][:1500] if name else ""
+    cut = None if tagged else _NOT_OF_THE_BOT.search(about)
     about = about[: cut.start()] if cut else about
     near = re.findall(rf"\b{re.escape(name)}\b[^.!?\n]{{0,80}}", opening + "\n" + system) if name else []
     words = re.findall(r"[a-z]+", f"{about} {' '.join(near)}".lower())

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from chat.demo.prompt import Message
 from chat.demo.request import ChatRequest
-from chat.demo.stage import Message
 
 FINGERPRINT = "demo-scripted-1"
 _PIECE = re.compile(r"\s*\S{1,9}")

@@ -6,7 +6,10 @@ import pytest
 
 from chat.demo.listening import hear, quotable
 from chat.demo.movement import in_prose, kind_of, walk_in
-from chat.demo.stage import Message, set_stage
+from chat.demo.prompt import Message, take_apart
+from chat.demo.stage import set_stage
+from chat.prompts.assemble import NOTES_BEGIN, NOTES_END
+from chat.prompts.history import BEGINNING, LEFT_OUT
 
 
 @pytest.mark.parametrize(
@@ -85,14 +88,13 @@ def test_quotes_prefer_speech_and_whole_clauses() -> None:
 
 
 def test_the_stage_is_read_from_the_prompt_and_survives_its_absence() -> None:
-    told = set_stage(
-        [Message("system", "You are Captain Idris Vale.\nHe cooks.\nPlace: Harbour wall\nTime: 7 pm")]
-    )
+    prompt = "You are Captain Idris Vale.\nHe cooks.\nPlace: Harbour wall\nTime: 7 pm"
+    told = set_stage(take_apart([Message("system", prompt)]))
     assert (told.name, told.short_name, told.place, told.hour) == (
         "Captain Idris Vale", "Idris", "the harbour wall", "evening"
     )  # fmt: skip
     assert told.pronouns == ("he", "his", "him")
-    bare = set_stage([])
+    bare = set_stage(take_apart([]))
     assert (bare.name, bare.place, bare.hour, bare.walked) == ("the stranger", "", "", None)
 
 
@@ -110,3 +112,31 @@ def test_the_stage_is_read_from_the_prompt_and_survives_its_absence() -> None:
 def test_place_names_read_well_inside_a_sentence(name: str, shown: str, kind: str) -> None:
     assert in_prose(name) == shown
     assert kind_of(name) == kind
+
+
+def test_notes_and_cues_are_no_words_of_the_player() -> None:
+    notes = (
+        f"{NOTES_BEGIN}\nTime: Friday 20 November 2026, 06:40\nPlace: Kell Light\n\n"
+        f"<memories>\n- Sam said: I fear the basilisk.\n</memories>\n{NOTES_END}"
+    )
+    prompt = take_apart(
+        [
+            Message("system", "You are Maren.\n<character>\nShe keeps the light.\n</character>"),
+            Message("user", BEGINNING),
+            Message("assistant", "Maren trims the wick."),
+            Message("user", f"{LEFT_OUT}\n\nIs the lamp lit?"),
+            Message("assistant", "It is."),
+            Message("user", f"Good.\n\n{notes}\n\nThen I can sleep."),
+        ]
+    )
+    assert prompt.turns == ["Is the lamp lit?", "Good.", "Then I can sleep."]
+    assert prompt.words == "Then I can sleep."
+    stage = set_stage(prompt)
+    assert (stage.place, stage.hour, stage.pronouns[0]) == ("Kell Light", "morning", "she")
+
+
+@pytest.mark.parametrize("cue", ["[Maren begins.]", "[Maren goes on.]", "[Maren answers.]", BEGINNING])
+def test_a_cue_lets_the_bot_speak_unasked(cue: str) -> None:
+    notes = f"{NOTES_BEGIN}\nPlace: Pier\n{NOTES_END}"
+    prompt = take_apart([Message("system", "You are Maren."), Message("user", f"{notes}\n\n{cue}")])
+    assert (prompt.turns, prompt.words) == ([], None)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from chat.prompts.assemble import Budget, PromptInput, PromptMemory, PromptTurn, assemble
 from tests.demo.client import Demo
 
 MAREN = (
@@ -225,4 +226,39 @@ def test_five_thousand_words_are_answered_at_once(demo: Demo) -> None:
 def test_the_same_short_turn_thirty_times_never_gets_the_same_reply(demo: Demo) -> None:
     replies = play(demo, IDRIS, ["ok"] * 30, seed=12)
     said = [sentence for reply in replies for sentence in sentences(reply) if len(sentence.split()) > 2]
+    assert len(said) == len(set(said))
+
+
+def test_the_engines_own_prompts_are_understood(demo: Demo) -> None:
+    turns: list[PromptTurn] = [PromptTurn("01", "bot", "Maren", False, OPENING)]
+    replies = []
+    for number, words in enumerate(TURNS):
+        given = PromptInput(
+            bot_id="bot", bot_name="Maren", persona="She keeps the light.", you_name="Sam", you_pronouns="he/him",
+            place="Harbour wall", clock_text="Friday 20 November 2026, 21:40", people_present=("Sam", "Maren"),
+            memories=[PromptMemory("m", "Sam said that the basilisk is loose.", 1.0, "words")],
+            turns=turns, player_words=words,
+        )  # fmt: skip
+        prompt = assemble(given, Budget(8000, 6000), lambda text: len(text) // 4)
+        replies.append(demo.reply(prompt.messages, seed=number))
+        turns = [
+            *turns,
+            PromptTurn(f"{number}a", "you", "Sam", True, words),
+            PromptTurn(f"{number}b", "bot", "Maren", False, replies[-1]),
+        ]
+    said = [sentence for reply in replies for sentence in sentences(reply)]
+    assert len(said) == len(set(said))
+    assert all(content_words(turn) & content_words(reply) for turn, reply in zip(TURNS, replies, strict=True))
+    assert "basilisk" not in " ".join(replies)
+    assert "old mill" in replies[5]
+    assert any(quotes_older(TURNS[: n - 3], reply) for n, reply in enumerate(replies) if n > 3)
+
+
+def test_the_bot_goes_on_unasked_without_repeating_itself(demo: Demo) -> None:
+    messages = [{"role": "system", "content": MAREN}, {"role": "user", "content": "[The story begins.]"}]
+    said: list[str] = []
+    for seed in range(6):
+        reply = demo.reply([*messages, {"role": "user", "content": "[Maren goes on.]"}], seed=seed)
+        said += sentences(reply)
+        messages.append({"role": "assistant", "content": reply})
     assert len(said) == len(set(said))

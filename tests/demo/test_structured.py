@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from chat.prompts.answers import KickoffAnswer
+from chat.prompts.kickoff import kickoff_messages
 from tests.demo.client import Demo
 
 
@@ -170,3 +172,22 @@ def test_a_schema_that_cannot_be_answered_is_a_bad_request(demo: Demo, schema: d
     answer = demo.ask([{"role": "user", "content": "x"}], response_format=form)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "response_format"
+
+
+def test_the_programs_own_kickoff_question_is_answered_as_it_asks(demo: Demo) -> None:
+    prose = (
+        "Seven o'clock in the morning at the harbour. {{char}} sits on a crate, mending a net. "
+        "{{user}} stands by the rail."
+    )
+    asked = kickoff_messages(bot_name="Maren", you_name="Sam", prose=prose)
+    form = {
+        "type": "json_schema",
+        "json_schema": {"name": "kickoff", "schema": KickoffAnswer.model_json_schema()},
+    }
+    answer = KickoffAnswer.model_validate_json(
+        demo.reply(asked, model="demo-classifier", response_format=form)
+    )
+    assert (answer.place.name, answer.place.public, answer.start_time[-8:]) == ("Harbour", True, "07:00:00")
+    assert (answer.bot.posture, answer.you.posture) == ("sitting", "standing")
+    assert answer.bot.action == "mending a net"
+    assert answer.opening.endswith("Sam stands by the rail.")
