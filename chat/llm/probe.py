@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -29,10 +30,10 @@ _RUNG_NAMES: dict[Rung, str] = {
 
 
 class Weather(BaseModel):
-    """The shape asked for: small, and nothing that a model would refuse to talk about."""
+    """The shape asked for: small and bounded, and nothing that a model would refuse to talk about."""
 
-    sky: str
-    degrees: int
+    sky: Literal["clear", "cloudy", "rainy"]
+    windy: bool
 
 
 @dataclass

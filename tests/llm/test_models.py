@@ -132,7 +132,7 @@ async def test_a_list_that_cannot_be_had_says_why(
 def capable(received: Received) -> Act:
     if asked_for(received.body) == "prompt" and "JSON" not in received.text:
         return Reply("Hello there, traveller.", reasoning="Be kind.\nGreet.", pace_s=0.01)
-    return Answer({"sky": "clear", "degrees": 15})
+    return Answer({"sky": "clear", "windy": False})
 
 
 def picky(received: Received) -> Act:
