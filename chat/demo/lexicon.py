@@ -55,8 +55,13 @@ NOUNISH = word_set(
 
 DETERMINERS = {
     "the": "the", "a": "a", "an": "an", "some": "some", "this": "this", "that": "that", "these": "these",
-    "those": "those", "my": "your", "your": "my", "our": "our", "his": "his", "her": "her", "their": "their",
+    "those": "those", "my": "your", "your": "my", "our": "our", "his": "the", "her": "the", "their": "the",
 }  # fmt: skip
+
+# What a turn is rarely about: "this morning", "that way".
+PASSING = word_set("""
+morning evening afternoon night day week month year years time moment minute hour place way summer winter today
+""")
 
 # Things one walks over to without leaving the place.
 FURNITURE = word_set("""

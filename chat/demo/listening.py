@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from chat.demo.lexicon import DETERMINERS, NOUNISH, STOPWORDS, WEAK, word_set
+from chat.demo.lexicon import DETERMINERS, NOUNISH, PASSING, STOPWORDS, WEAK, word_set
 from chat.demo.moods import courtesy_in, mood_of
 from chat.demo.movement import Walk, walk_in
 
@@ -22,6 +22,8 @@ _HANDLING = re.compile(
     re.I,
 )
 _QUESTION = re.compile(r"[^.!?\n\"“”]*\?")
+_SPEECH = re.compile(r"[\"“]([^\"“”]+)[\"”]")
+_ASKING = re.compile(r"(?:who|where|when|why|how|what|which|do|did|does|are|is|can|could|would|will)\b", re.I)
 _DEED_TEXT = re.compile(r"\*[^*]+\*")
 _CUT = word_set("that which who and but because before after if when while with for so since")
 _UNPRINTED = ("Cc", "Cs", "Cn", "Co")
@@ -84,7 +86,7 @@ def hear(text: str, bot_name: str = "") -> Turn:
     spoken = plain_text(text if only_aside else aside_free)
     if only_aside:
         spoken = re.sub(r"\booc\b:?", "", spoken.strip("()[]/ "), flags=re.I).strip()
-    return _understood(text, spoken, only_aside, {part.lower() for part in tokens(bot_name)})
+    return _understood(text, spoken, only_aside, set(re.findall(r"[^\W\d_]+", bot_name.lower())))
 
 
 def _understood(text: str, spoken: str, only_aside: bool, names: set[str]) -> Turn:
@@ -94,9 +96,16 @@ def _understood(text: str, spoken: str, only_aside: bool, names: set[str]) -> Tu
     walk = None if only_aside else walk_in(spoken)
     kind = "aside" if only_aside else "walk" if walk else mood_of(spoken, words, text)
     hail = courtesy_in(spoken, kind)
-    mention = "" if walk else _mention(spoken, names, kind)
-    word = tokens(mention)[-1] if mention else _best_word(words, names | {h.lower() for h in tokens(hail)})
+    about = _spoken_aloud(spoken) if kind not in ("give", "take", "deed") else ""
+    mention = "" if walk else (_mention(about, names, kind) or _mention(spoken, names, kind))
+    left = names | {part.lower() for part in tokens(hail)}
+    word = tokens(mention)[-1] if mention else _best_word(tokens(about) or words, left)
     return Turn(spoken, kind, word, mention, walk, hail=hail)
+
+
+def _spoken_aloud(text: str) -> str:
+    """What stands in quotation marks, where a turn has any."""
+    return "\n".join(found[1] for found in _SPEECH.finditer(text))
 
 
 def literal_of(text: str) -> str:
@@ -109,7 +118,7 @@ def _best_word(words: list[str], names: set[str]) -> str:
     def merit(item: tuple[int, str]) -> tuple[int, int, int]:
         position, word = item
         low = word.lower().replace("’", "'")
-        score = 4 * is_content(word) - 3 * (low in WEAK) - 2 * low.endswith("ly") - 4 * (low in names)
+        score = 4 * is_content(word) - 3 * (low in WEAK) - 2 * low.endswith("ly") - 12 * (low in names)
         score += 2 * (position > 0 and word[:1].isupper() and low not in STOPWORDS and len(word) > 3)
         # Words of a script whose small words are not known: the longest is the best guess.
         return score + (len(word) > 3), 0 if word.isascii() else len(word), position
@@ -164,7 +173,12 @@ def _noun_after(words: list[str]) -> str:
         or (len(noun) > 1 and noun[-1].endswith(("ed", "ing")))
     ):
         noun.pop()
-    usable = noun and all(len(word) < 25 for word in noun) and len(noun[-1]) > 2
+    usable = (
+        noun
+        and noun[-1].lower() not in PASSING
+        and all(len(word) < 25 for word in noun)
+        and len(noun[-1]) > 2
+    )
     return " ".join(noun[:3]) if usable and is_content(noun[-1]) else ""
 
 
@@ -181,7 +195,7 @@ def quotable(text: str, about: str = "") -> list[str]:
 
     Those with the word `about` come before others, spoken ones before deeds.
     """
-    spoken = _DEED_TEXT.sub("\n", text[:4000])
+    spoken = _spoken_aloud(text[:4000]) or _DEED_TEXT.sub("\n", text[:4000])
     told = _clauses(_QUESTION.sub("\n", spoken))
     told.sort(key=lambda clause: (about not in clause, *_quote_rank(clause)))
     return told or _clauses(spoken) or _clauses(text[:4000])
@@ -200,8 +214,13 @@ def _shortened(words: list[str]) -> str:
     return " ".join(words)[:90]
 
 
-def _quote_rank(clause: str) -> tuple[bool, bool, int]:
-    return len(clause.split()) < 3, clause[:1].islower(), -len(content_words(clause))
+def _quote_rank(clause: str) -> tuple[bool, bool, bool, int]:
+    return (
+        bool(_ASKING.match(clause)),
+        len(clause.split()) < 3,
+        clause[:1].islower(),
+        -len(content_words(clause)),
+    )
 
 
 def sentences(text: str) -> list[str]:

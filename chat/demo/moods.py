@@ -21,11 +21,13 @@ _RULES: tuple[tuple[str, str], ...] = (
              r"[^.?!]{0,40}\b(?:you|him|her|them|over|the|a|an|my|this)\b|\bhere,? (?:take|have)\b|\bfor you\b"),
     ("take", r"\bi\b[^.?!\"]{0,30}?\b(?:take|took|grab|accept|pick up|reach for|steal|borrow|pocket)\b|"
              r"\b(?:give|hand|pass) me\b"),
-    ("danger", r"\b(?:danger|run for|help me|knife|gun|blood|bleeding|fire!|on fire|scream\w*|attack\w*|sword|"
-               r"watch out|look out|behind you|hide|explo\w+|monster|wolves|enemy|enemies|they're coming|trapped)\b"),
+    ("danger", r"\b(?:danger|run for|help me|(?:with|draws?|pulls?|raises?|has) (?:a|an|the|his|her) "
+               r"(?:knife|gun|sword|axe|blade)|blood|bleeding|fire(?=!)|on fire|"
+               r"scream\w*|attack\w*|watch out|look out|behind you|hide|explo\w+|monster|dragon|run+(?=!)|"
+               r"wolves|enemy|enemies|they're coming|trapped)\b"),
     ("joke", r"\b(?:joke|joking|jokes|kidding|knock knock|punchline|pun)\b|😂|🤣"),
-    ("care", r"\b(?:sad|crying|cry|tears|lonely|alone|afraid|scared|frightened|tired|exhausted|hurts?|grief|"
-             r"miss (?:him|her|them|my|home)|died|dead|drowned|killed|buried|"
+    ("care", r"\b(?:sad|crying|cry|tears|lonely|(?:so|all|feel) alone|afraid|scared|frightened|tired|exhausted|"
+             r"hurts?|grief|miss (?:him|her|them|my|home)|died|dead|drowned|killed|buried|"
              r"funeral|widow(?:er)?|grave|lost my|worried|ashamed|nervous)\b|😢|😭|💔"),
     ("warm", r"\b(?:love|hug|hugs|kiss|kisses|embrace|hold (?:your|her|his) hand|happy|glad|trust you|proud|"
              r"beautiful|lovely|wonderful|amazing|your (?:cheek|shoulder))\b|❤|😍|🥰"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -27,6 +28,7 @@ _LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("beat", "react sight", "turn"),
     ("react", "beat sight turn"),
 )
+_ASKS = re.compile(r"\?|^\W*(?:what|who|where|why|how|when)\b", re.I)
 _STAGES = 6
 _FEWEST, _MOST = 62, 118
 # Only when every part has been told: the count makes each of these new.
@@ -70,9 +72,13 @@ class _Reply:
             return ("travel", "sight more_sight", "turn")
         if self.turn.kind in _GRAVE:
             return self.rng.choice((("react", "sight", "turn"), ("sight", "react", "turn")))
-        if self.turn.hail and is_content(self.turn.word) and self.turn.word not in self.turn.hail:
+        if self.turn.hail and self._has_more_than_hail(self.turn):
             return ("react", "topic", "sight turn")
         return self.rng.choice(_LAYOUTS)
+
+    def _has_more_than_hail(self, turn: Turn) -> bool:
+        """Whether a greeting or thanks came with something else to answer."""
+        return is_content(turn.word) and turn.word not in turn.hail and turn.word not in self.stage.name
 
     def _draw(self, name: str) -> str:
         if name in ("react", "topic", "turn", "beat"):
@@ -147,8 +153,11 @@ class _Reply:
         known = self.turns[:-1] if asked else self.turns[:-4]
         old = self.rng.sample(known, min(12, len(known)))
         # What was asked about first; remarks before questions and before "let's go there".
-        old.sort(key=lambda text: (asked not in text, "?" in text, walk_in(text[:1500]) is not None))
-        fragments = (fragment for text in old for fragment in quotable(text, asked))
+        old.sort(
+            key=lambda text: (asked not in text, bool(_ASKS.search(text)), walk_in(text[:1500]) is not None)
+        )
+        fragments = [fragment for text in old for fragment in quotable(text, asked)]
+        fragments.sort(key=lambda fragment: len(fragment.split()) < 3)
         return next((fragment for fragment in fragments if not self.teller.says(fragment)), "")
 
     def _fit(self, paragraphs: list[list[str]], drawn: dict[str, str]) -> None:

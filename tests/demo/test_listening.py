@@ -62,7 +62,7 @@ def test_what_is_no_walk_is_not_taken_for_one(turn: str) -> None:
         ("Sorry about the chair.", "sorry", "the chair"),
         ("I swear I will find that letter.", "promise", "that letter"),
         ("Someone is behind you with a knife!", "danger", "the knife"),
-        ("I am so tired of this winter.", "care", "that winter"),
+        ("I am so tired of this ladder.", "care", "that ladder"),
         ("I love your laugh.", "warm", "my laugh"),
         ("*I open the hatch.*", "deed", "the hatch"),
         ("She lives in Oslo.", "statement", "Oslo"),
