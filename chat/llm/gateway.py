@@ -16,8 +16,8 @@ from chat.llm.patience import Patience
 from chat.llm.policy import Policy
 from chat.llm.probe import Prober
 from chat.llm.quirks import QuirkBook
+from chat.llm.shaping import load as load_structured
 from chat.llm.structured import CallLog, Ladder
-from chat.llm.structured import load as load_structured
 from chat.llm.tokens import count_tokens
 from chat.llm.wire import Wire
 

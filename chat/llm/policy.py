@@ -5,6 +5,7 @@ Nothing is ever sent again after something has arrived; the caller sees to that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chat.errors import ProviderError, ProviderRateLimited, ProviderUnavailable
@@ -17,14 +18,14 @@ class Policy:
     attempts: int = 2
     longest_wait_s: float = 5.0
 
-    def wait_s(self, error: ProviderError, attempt: int, jitter: float) -> float | None:
-        """Seconds to wait before attempt + 1, or None to give up. `jitter` is 0..1."""
+    def wait_s(self, error: ProviderError, attempt: int, jitter: Callable[[], float]) -> float | None:
+        """Seconds to wait before attempt + 1, or None to give up. `jitter` gives 0..1."""
         if attempt >= self.attempts:
             return None
         base = _base_wait_s(error)
         if base is None or base > self.longest_wait_s:
             return None
-        return base + jitter * max(0.05, base / 4)
+        return base + jitter() * max(0.05, base / 4)
 
 
 def _base_wait_s(error: ProviderError) -> float | None:

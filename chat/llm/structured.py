@@ -6,12 +6,8 @@ Nothing is logged: what could not be used is returned with its raw text, for the
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
-import logging
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -34,11 +30,10 @@ from chat.llm.calls import (
 from chat.llm.lenient import NOTHING, Found, find_object, has_its_shape, is_refusal, salvage
 from chat.llm.narration import Narration
 from chat.llm.quirks import Quirks
+from chat.llm.shaping import format_fields, instructed, repair_messages, with_schema
 
 T = TypeVar("T", bound=BaseModel)
 Start = Callable[[Endpoint, NarrateRequest, dict[str, Any]], Narration]
-
-logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it prints the model's words when they do not fit
 
 _QUOTED = 2_000
 _FORMAT_WORDS = re.compile(r"format|schema|json|grammar|tool|input should be|type", re.IGNORECASE)
@@ -125,11 +120,7 @@ class Ladder(Generic[T]):
         return None
 
     async def _repair(self, rung: Rung, unusable: _Unusable, schema_key: bool) -> T | None:
-        messages = [
-            *self._request.messages,
-            {"role": "assistant", "content": unusable.raw_text[:_QUOTED] or "(nothing)"},
-            {"role": "user", "content": _repair_text(unusable)},
-        ]
+        messages = repair_messages(self._request.messages, unusable.raw_text, unusable.detail)
         try:
             return await self._ask(rung, messages, schema_key)
         except _FormatRefused as refused:
@@ -147,15 +138,15 @@ class Ladder(Generic[T]):
         """One call. Raises _FormatRefused or _Unusable; other ProviderErrors are for the caller to hear."""
         reply = _Reply()
 
-        async def create(**shaped: Any) -> Any:
-            extra = _extra(rung, shaped, schema_key)
+        async def create(shaped: dict[str, Any]) -> str:
+            extra = format_fields(rung, shaped, schema_key)
             narration = self._start(self._endpoint, self._narrate_request(shaped["messages"]), extra)
             await self._read(narration, rung, reply)
-            return _completion(reply, rung)
+            return reply.json
 
-        asked = messages if rung in ("json_schema", "tools") else _with_schema(messages, self._request.answer)
+        asked = messages if rung in ("json_schema", "tools") else with_schema(messages, self._request.answer)
         try:
-            await _instructed(create, rung, self._request.answer, asked, self._request.model)
+            await instructed(create, rung, self._request.answer, asked, self._request.model)
         except Exception as error:  # noqa: BLE001  # instructor wraps what happens inside it in errors of its own
             if reply.error is not None:
                 raise reply.error from None
@@ -240,64 +231,3 @@ def _sorted_out(error: ProviderError, rung: Rung, narration: Narration) -> Excep
     ):
         return _Unusable(error.code, narration.text or narration.reasoning, error.message)
     return error
-
-
-def _extra(rung: Rung, shaped: dict[str, Any], schema_key: bool) -> dict[str, Any]:
-    """What is added to the request's body: the format as instructor writes it, or as other servers want it."""
-    if rung == "prompt":
-        return {}
-    if rung == "json_object":
-        schema = shaped["response_format"]["json_schema"]["schema"]
-        return {"response_format": {"type": "json_object"} | ({"schema": schema} if schema_key else {})}
-    return {name: shaped[name] for name in ("response_format", "tools", "tool_choice") if name in shaped}
-
-
-def _with_schema(messages: Sequence[Message], answer: type[BaseModel]) -> list[Message]:
-    """The shape in words, after everything else, so that the beginning stays the same for the server's cache."""
-    schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
-    words = f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
-    *before, last = messages
-    if last["role"] != "user":
-        return [*messages, {"role": "user", "content": words}]
-    return [*before, {**last, "content": f"{last['content']}\n\n{words}"}]
-
-
-def _repair_text(unusable: _Unusable) -> str:
-    reason = f" What was wrong: {unusable.detail[:500]}" if unusable.detail else ""
-    return (
-        "That cannot be used. Give the answer again, complete, as one JSON object only: "
-        f"no explanation, no code fence, no apology.{reason}"
-    )
-
-
-async def load() -> None:
-    """Loads instructor without holding up the event loop."""
-    if "instructor.v2.core.patch" not in sys.modules:
-        await asyncio.to_thread(importlib.import_module, "instructor.v2.core.patch")
-        await asyncio.to_thread(importlib.import_module, "openai.types.chat")
-
-
-async def _instructed(
-    create: Callable[..., Any], rung: Rung, answer: type[T], messages: Sequence[Message], model: str
-) -> None:
-    """Shapes the request, has it made by `create`, and raises unless the answer fits."""
-    import instructor  # loaded before, see `load`
-
-    mode = instructor.Mode.TOOLS if rung == "tools" else instructor.Mode.JSON_SCHEMA
-    patched: Any = instructor.patch(create=create, mode=mode)
-    await patched(response_model=answer, messages=list(messages), model=model, max_retries=0, strict=False)
-
-
-def _completion(reply: _Reply, rung: Rung) -> Any:
-    """The cleaned answer in the form that instructor reads."""
-    from openai.types.chat import ChatCompletion
-
-    text = reply.json
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if rung == "tools":
-        call = {"id": "1", "type": "function", "function": {"name": "answer", "arguments": text}}
-        message = {"role": "assistant", "content": None, "tool_calls": [call]}
-    choice = {"index": 0, "finish_reason": "stop", "message": message}
-    return ChatCompletion.model_validate(
-        {"id": "1", "object": "chat.completion", "created": 0, "model": "", "choices": [choice]}
-    )

@@ -74,6 +74,7 @@ class Separator:
         if self._guessing:  # the thought it was taken for never closed, so it was the reply
             text = "".join(self._reasoning) + held
             self._reasoning.clear()
+            self._guessing, self._closer = False, None
             self.retracted = bool(text)
             return self._as_text(text)
         if self._closer is not None:
