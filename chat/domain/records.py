@@ -6,7 +6,9 @@ The store writes and reads records without knowing what they mean.
 
 from __future__ import annotations
 
+import operator
 import typing
+from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -16,7 +18,7 @@ Row = tuple[Any, ...]
 _encode = msgspec.json.Encoder().encode
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Base of every row. `table` names its table, `key` the columns of its primary key."""
 
     table: ClassVar[str]
@@ -32,7 +34,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(values)
 
     def key_values(self) -> Row:
-        return tuple(getattr(self, name) for name in self.key)
+        return key_of(type(self))(self)
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -43,6 +45,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         for index in _flag_columns(cls):
             values[index] = bool(values[index])
         return cls(**dict(zip(cls.__struct_fields__, values, strict=True)))
+
+
+@cache
+def key_of(record: type[Record]) -> Callable[[Record], Row]:
+    """What gets the key of a record of this type; asked for at every change of a row, so it is quick."""
+    get = operator.attrgetter(*record.key)
+    return get if len(record.key) > 1 else lambda one: (get(one),)
 
 
 @cache
@@ -61,13 +70,13 @@ def _flag_columns(record: type[Record]) -> tuple[int, ...]:
     return tuple(i for i, name in enumerate(record.__struct_fields__) if hints[name] is bool)
 
 
-class Put(msgspec.Struct, frozen=True):
+class Put(msgspec.Struct, frozen=True, gc=False):
     """The row is now this, whether it was there or not."""
 
     record: Record
 
 
-class Set(msgspec.Struct, frozen=True):
+class Set(msgspec.Struct, frozen=True, gc=False):
     """Some columns of an existing row changed; nothing happens where there is no such row."""
 
     table: str
@@ -75,7 +84,7 @@ class Set(msgspec.Struct, frozen=True):
     values: dict[str, Any]
 
 
-class Drop(msgspec.Struct, frozen=True):
+class Drop(msgspec.Struct, frozen=True, gc=False):
     """The row is gone."""
 
     table: str

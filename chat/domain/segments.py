@@ -16,7 +16,7 @@ import msgspec
 Kind = Literal["narration", "dialogue", "action", "ooc", "whisper", "thought"]
 
 
-class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """`to` holds entity ids (whispers only). The first `cue` characters of a whisper or thought are its
     command ("/whisper Mira "), not words."""
 

@@ -48,8 +48,13 @@ class Turn(Record, frozen=True):
     idempotency_key: str = ""
 
 
+_ABOUT_WORDS = frozenset({UserTurn, AssistantTurnStarted, AssistantTurn})
+
+
 def changes(event: Event) -> list[Change]:
     """The turn row an event makes or completes; empty for events that are not about a turn's words."""
+    if type(event.data) not in _ABOUT_WORDS:
+        return []
     match event.data:
         case UserTurn():
             return [Put(_said(event, event.data))]

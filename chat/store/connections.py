@@ -68,6 +68,16 @@ def uri(path: Path) -> str:
 
 
 @contextmanager
+def keys_checked_at_the_end(conn: sqlite3.Connection) -> Iterator[None]:
+    """For writing whole tables: foreign keys are not checked row by row, and the caller must check all of them."""
+    conn.execute("pragma foreign_keys = off")
+    try:
+        yield
+    finally:
+        conn.execute("pragma foreign_keys = on")
+
+
+@contextmanager
 def closing_on_error(conn: sqlite3.Connection) -> Iterator[None]:
     try:
         yield

@@ -85,7 +85,7 @@ class Live:
     def replace_mirror(self, rebuild: Callable[[sqlite3.Connection], None]) -> None:
         """Let `rebuild` write every mirrored row anew in one transaction, then take the state from them."""
         self.must_be_writable()
-        with self._transaction() as commit:
+        with connections.keys_checked_at_the_end(self.conn), self._transaction() as commit:
             rebuild(self.conn)
             commit()
         self.reload()

@@ -14,12 +14,14 @@ from chat.domain import world as worlds
 from chat.domain.events import LEDGER, LIBRARY, chat_stream
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
+from chat.domain.records import Put
 from chat.domain.tables import TABLES
 from chat.domain.world import World
+from chat.errors import StoreDamaged
 from chat.store import log
 from chat.store.rows import Buffer
 
-_FLUSH_AT = 20_000
+_FLUSH_AT = 2_000
 _LIBRARY_EVENTS = f"{log.SELECT} where stream = '{LIBRARY}' order by id"
 _OTHER_EVENTS = f"{log.SELECT} where stream <> '{LIBRARY}' order by id"
 _TRIGGERS = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
@@ -28,7 +30,10 @@ _DONE = "update projector set cursor = (select coalesce(max(id), 0) from event_l
 
 
 def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
-    """Replace the mirror of a database by what its own log says. The caller holds the transaction."""
+    """Replace the mirror of a database by what its own log says.
+
+    The caller holds the transaction and has the checks of foreign keys off; they are made here, all at once.
+    """
     triggers = conn.execute(_TRIGGERS).fetchall()
     for name, _ in triggers:
         conn.execute(f"drop trigger {name}")
@@ -38,6 +43,8 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
     conn.execute(_FTS, ("rebuild",))
     for _, sql in triggers:
         conn.execute(sql)
+    if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
+        raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")
     conn.execute(_DONE, (fingerprint,))
 
 
@@ -56,10 +63,11 @@ def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
             changes = turns.changes(event)
             if (event.step or 0) <= cuts[stream].get(event.branch_id or "", -1):
                 known[stream], more = worlds.evolve(known[stream], event)
-                changes += more
+                changes += more[:-1]  # the last is always the state's row, which is written once, at the end
         buffer.take(changes)
         if buffer.size > _FLUSH_AT:
             buffer.flush()
+    buffer.take([Put(world.state) for world in known.values() if world.state.last_ts])
     buffer.flush()
 
 

@@ -6,20 +6,21 @@ Knows tables, columns and keys from the records; knows no meaning.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from chat.domain.records import Change, Drop, Put, Record, Row, Set
+from chat.domain.records import Change, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import PER_CHAT, TABLES
 
 
 class _Pending:
     """Changes of one table that are not written yet, by key."""
 
-    __slots__ = ("drops", "puts", "sets")
+    __slots__ = ("drops", "key_of", "puts", "sets")
 
-    def __init__(self) -> None:
+    def __init__(self, table: str) -> None:
+        self.key_of = key_of(TABLES[table])
         self.puts: dict[Row, Record | list[Any]] = {}
         self.sets: dict[Row, dict[str, Any]] = {}
         self.drops: dict[Row, None] = {}
@@ -30,24 +31,23 @@ class Buffer:
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
-        self._tables = {table: _Pending() for table in TABLES}
+        self._tables = {table: _Pending(table) for table in TABLES}
         self.size = 0
         """Changes taken since the last flush."""
 
-    def take(self, changes: Iterable[Change]) -> None:
+    def take(self, changes: Sequence[Change]) -> None:
+        self.size += len(changes)
         for change in changes:
-            self.size += 1
             if type(change) is Put:
-                self._put(change.record)
+                pending = self._tables[change.record.table]
+                key = pending.key_of(change.record)
+                pending.puts[key] = change.record
+                if pending.sets:
+                    pending.sets.pop(key, None)
             elif type(change) is Set:
                 self._set(change)
             elif type(change) is Drop:
                 self._drop(change)
-
-    def _put(self, record: Record) -> None:
-        pending, key = self._tables[record.table], record.key_values()
-        pending.puts[key] = record
-        pending.sets.pop(key, None)
 
     def _set(self, change: Set) -> None:
         pending, key = self._tables[change.table], change.key

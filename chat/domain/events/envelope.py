@@ -15,7 +15,7 @@ from chat.domain.events.payload import (
 )
 
 
-class NewEvent(msgspec.Struct, frozen=True):
+class NewEvent(msgspec.Struct, frozen=True, gc=False):
     """What a decision returns: an event that has no place in the log yet. Library and ledger have no branch or step."""
 
     data: Payload
@@ -24,7 +24,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     step: int | None = None
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One line of the log. `id` gives the order of folding; `ts` is real time, ISO 8601 in UTC."""
 
     id: int

@@ -16,7 +16,7 @@ def chat_stream(chat_id: str) -> str:
     return f"chat:{chat_id}"
 
 
-class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Base of every kind. `room` says which stream it belongs to."""
 
     kind: ClassVar[str]
