@@ -96,7 +96,7 @@ def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check the chain of the log, re-project it into a scratch database and compare every row."""
     from chat.store.verify import verify as look
 
-    findings = look(_settings(data_dir=data_dir), Clock())
+    findings = look(_settings(data_dir=data_dir))
     _report([{"finding": finding} for finding in findings], as_json, lambda row: row["finding"])
     if findings:
         raise typer.Exit(EXIT_FOUND)

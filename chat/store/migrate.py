@@ -92,6 +92,13 @@ def migrate(
     return tuple(migration.name for migration in todo)
 
 
+def create(conn: sqlite3.Connection) -> None:
+    """The whole schema in an empty database of our own; the caller holds the transaction."""
+    for migration in shipped():
+        for statement in statements(migration.sql):
+            conn.execute(statement)
+
+
 def copy_database(conn: sqlite3.Connection, target: Path) -> None:
     """A whole, consistent copy under its final name only once it is complete."""
     unfinished = target.with_suffix(".part")

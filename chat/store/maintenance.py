@@ -1,0 +1,68 @@
+"""What a person does to a database from the command line: rebuild it, list its log, accept a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from typing import Any
+
+from chat.clock import Clock
+from chat.settings import Settings
+from chat.store import connections
+from chat.store.store import Store
+
+_FIXED_IN = (3, 51, 3)
+_COUNT = "select count(*) from event_log"
+_LIST = """
+select id, stream, branch_id, step, kind, version, ts, caused_by, payload_json from event_log
+where id > :after and (:stream = '' or stream = :stream) and (:kind = '' or kind = :kind)
+order by id limit :limit
+"""
+
+
+def rebuild_all(settings: Settings, clock: Clock) -> int:
+    """Write every mirrored row anew; the number of events it was made from. Raises AlreadyRunning."""
+    return asyncio.run(_rebuild(settings, clock))
+
+
+def list_events(
+    settings: Settings, *, after: int = 0, limit: int = 50, stream: str = "", kind: str = ""
+) -> list[dict[str, Any]]:
+    """Lines of the log as they are stored, oldest first; also of kinds this program does not know."""
+    values = {"after": after, "limit": limit, "stream": stream, "kind": kind}
+    conn = connections.read_only(settings.db_path)
+    try:
+        with connections.translated():
+            cursor = conn.execute(_LIST, values)
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    finally:
+        conn.close()
+    return [row | {"data": json.loads(row.pop("payload_json"))} for row in rows]
+
+
+async def accept_loss(settings: Settings, clock: Clock) -> str:
+    """Let the log go on although events are gone; a sentence that says from where. Raises Refused if none are."""
+    store = await Store.open(settings, clock)
+    try:
+        commit = await store.accept_loss()
+        return f"The loss was accepted as event {commit.head}; the stories go on from what is left."
+    finally:
+        await store.close()
+
+
+def sqlite_version() -> tuple[str, bool]:
+    """The SQLite library in use, and whether it is free of the write-ahead log fault fixed in 3.51.3."""
+    return sqlite3.sqlite_version, sqlite3.sqlite_version_info >= _FIXED_IN
+
+
+async def _rebuild(settings: Settings, clock: Clock) -> int:
+    store = await Store.open(settings, clock)
+    try:
+        await store.rebuild()
+        async with store.reading() as reader:
+            found = await reader.one(_COUNT)
+        return int(found[0]) if found else 0
+    finally:
+        await store.close()
