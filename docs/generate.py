@@ -52,7 +52,7 @@ def events() -> str:
         f"{len(catalogue.CATALOGUE)} kinds of event can be in the log. Each line below a kind is a field "
         "of its payload. How the log works stands in [architecture](architecture.md)."
     )
-    return page("Events", "chat/domain/events.py", intro, parts)
+    return page("Events", "chat/domain/events/", intro, parts)
 
 
 def _room_of_events(room: str, payloads: list[Any]) -> Iterator[str]:
