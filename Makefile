@@ -38,7 +38,7 @@ check: $(READY_DEV)
 	@sh .ci/check
 
 bench: $(READY_DEV)
-	@$(BIN)/python -m pytest tests/bench -m bench -s -p no:randomly --timeout=900 $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 docs: $(READY_DEV)
 	@$(BIN)/python docs/generate.py

@@ -84,12 +84,16 @@ class TextTooLong(Refused):
 
 class TextNotStorable(Refused):
     code = "not_storable"
-    default_next_step = "Remove the invisible character and send it again; what you wrote is still in the box."
+    default_next_step = (
+        "Remove the invisible character and send it again; what you wrote is still in the box."
+    )
 
 
 class DoesNotFit(Refused):
     code = "does_not_fit"
-    default_next_step = "Shorten it, or choose a model with a larger context; what you wrote is still in the box."
+    default_next_step = (
+        "Shorten it, or choose a model with a larger context; what you wrote is still in the box."
+    )
 
 
 class NotFound(Refused):
@@ -134,7 +138,9 @@ class StoreFull(StoreError):
 
 class StoreDamaged(StoreError):
     code = "store_damaged"
-    default_next_step = "Stop the program and restore the newest good backup; `chat verify` shows what differs."
+    default_next_step = (
+        "Stop the program and restore the newest good backup; `chat verify` shows what differs."
+    )
 
 
 class EventsLost(StoreDamaged):
@@ -217,7 +223,9 @@ class ModelLoading(ProviderError):
 
 class ContextTooLong(ProviderError):
     code = "context_too_long"
-    default_next_step = "Lower the prompt budget in Settings or choose a model with a larger context, then retry."
+    default_next_step = (
+        "Lower the prompt budget in Settings or choose a model with a larger context, then retry."
+    )
 
 
 class BadResponse(ProviderError):
