@@ -78,9 +78,9 @@ async def _get(wire: Wire, endpoint: Endpoint, patience: Patience, params: dict[
     async with patience.wait():
         response = await wire.get(endpoint, "models", params)
         try:
-            body = await read_capped(response, _MAX_BYTES, timeout_s=60.0)
+            body = await read_capped(response.read, response.encoding, _MAX_BYTES, timeout_s=60.0)
         finally:
-            await response.aclose()
+            await response.close()
     patience.heard()
     return body
 

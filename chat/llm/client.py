@@ -16,13 +16,14 @@ import msgspec
 import openai
 
 from chat.clock import Clock
-from chat.llm.bodies import BoundedErrors
 from chat.llm.calls import Endpoint
-from chat.llm.failures import network_failure, read_body, retry_after_s, status_failure
-from chat.llm.transport import Transport
-from chat.llm.wire import CONNECT_S, RefusedRequest, request_id
+from chat.llm.failures import network_failure, read_body, redact, retry_after_s, status_failure
+from chat.llm.transport import BoundedErrors, Transport
+from chat.llm.wire import RefusedRequest
 
+CONNECT_S = 4.5
 _CLIENTS = 8
+_REQUEST_IDS = ("x-request-id", "x-generation-id", "request-id")
 for _name in ("openai", "httpx2", "aiohttp"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # their lower levels print prompts and headers
 
@@ -40,6 +41,29 @@ class _OpenAI(openai.AsyncOpenAI):
         }
 
 
+class Opened:
+    """A 2xx response whose body has not been read. `encoding` is how the body is compressed, usually blank."""
+
+    def __init__(self, response: httpx2.Response, endpoint: Endpoint) -> None:
+        self.encoding = response.headers.get("content-encoding", "")
+        self.request_id = _request_id(response, endpoint)
+        self._endpoint = endpoint
+        self._response = response
+        self._bytes = response.aiter_raw()
+
+    async def read(self) -> bytes:
+        """All raw bytes that are there, waiting for the first; b"" at the end. Raises ProviderUnavailable."""
+        try:
+            return await anext(self._bytes, b"")
+        except (httpx2.HTTPError, OSError) as error:
+            raise network_failure(error, self._endpoint) from None
+
+    async def close(self) -> None:
+        """Closes the connection unless the body was read to its end."""
+        await self._bytes.aclose()
+        await self._response.aclose()
+
+
 class Client:
     """Made in a worker thread (reading the system's certificates takes a tenth of a second), used on the loop."""
 
@@ -53,9 +77,7 @@ class Client:
             timeout=None,
         )
 
-    async def post(
-        self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str
-    ) -> httpx2.Response:
+    async def post(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str) -> Opened:
         return await self._send(
             endpoint,
             model,
@@ -69,7 +91,7 @@ class Client:
             ),
         )
 
-    async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> httpx2.Response:
+    async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> Opened:
         return await self._send(
             endpoint,
             "",
@@ -84,7 +106,7 @@ class Client:
 
     async def _send(
         self, endpoint: Endpoint, model: str, send: Callable[[_OpenAI], Awaitable[Any]]
-    ) -> httpx2.Response:
+    ) -> Opened:
         try:
             response = await send(self._client(endpoint))
         except openai.APIStatusError as error:
@@ -92,13 +114,13 @@ class Client:
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise network_failure(error, endpoint) from None
         assert isinstance(response, httpx2.Response)
-        return response
+        return Opened(response, endpoint)
 
     def _refused(self, response: httpx2.Response, endpoint: Endpoint, model: str) -> RefusedRequest:
         said = read_body(response.content)
         wait = retry_after_s(response.headers.get("retry-after"), self._clock.now())
         error = status_failure(response.status_code, said, endpoint, model, wait)
-        error.request_id = request_id(response)
+        error.request_id = _request_id(response, endpoint)
         return RefusedRequest(error, said.words, said.param)
 
     def _client(self, endpoint: Endpoint) -> _OpenAI:
@@ -126,3 +148,11 @@ def _headers(endpoint: Endpoint) -> dict[str, Any]:
         "x-stainless-retry-count": openai.Omit(),
         "x-stainless-read-timeout": openai.Omit(),
     }
+
+
+def _request_id(response: httpx2.Response, endpoint: Endpoint) -> str | None:
+    for name in _REQUEST_IDS:
+        value = response.headers.get(name)
+        if value:
+            return redact(value[:200], endpoint)
+    return None

@@ -15,7 +15,6 @@ from chat.clock import Clock
 from chat.errors import ProviderError
 from chat.llm.calls import CallRecord, Endpoint, Message, Piece
 from chat.llm.chunks import Usage
-from chat.llm.failures import redact
 from chat.llm.intake import Intake
 from chat.llm.patience import Patience, Stopped
 from chat.llm.policy import Policy
@@ -182,7 +181,7 @@ class Narration:
                 raise refused.error from None
             return
         self._upstream = upstream
-        self._request_id = redact(upstream.request_id, self._plan.endpoint) if upstream.request_id else None
+        self._request_id = upstream.request_id
 
     async def _read(self, upstream: Upstream) -> None:
         chunks = await upstream.read()

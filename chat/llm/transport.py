@@ -6,12 +6,14 @@ Only a transport: no redirects, no cookies, no decompression, no environment. It
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import aiohttp
 import httpx2
 from yarl import URL
+
+from chat.llm.bodies import read_capped
 
 KEEP_ALIVE_S = 30.0
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -89,3 +91,43 @@ class Transport(httpx2.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+class BoundedErrors(httpx2.AsyncBaseTransport):
+    """Cuts the bodies of error answers before any client gets to read them whole."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int = 64_000, timeout_s: float = 5.0) -> None:
+        self._inner, self._limit, self._timeout_s = inner, limit, timeout_s
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        if response.status_code < 300:
+            return response
+        response.request = request
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            body = await read_capped(_reading(response), encoding, self._limit, self._timeout_s)
+        finally:
+            await response.aclose()
+        kept = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        ]
+        return httpx2.Response(response.status_code, headers=kept, content=body)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _reading(response: httpx2.Response) -> Callable[[], Awaitable[bytes]]:
+    """The raw body piece by piece; a connection that breaks ends it."""
+    raw = response.aiter_raw()
+
+    async def read() -> bytes:
+        try:
+            return await anext(raw, b"")
+        except httpx2.TransportError:
+            return b""
+
+    return read

@@ -6,21 +6,21 @@ It knows nothing of stories or thoughts, and it never tries twice; `narration` d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from chat.errors import BadResponse, EndlessReply, ProviderUnavailable, TimedOut
 from chat.llm.bodies import Inflater, UnreadableBody, inflater
 from chat.llm.calls import Endpoint
 from chat.llm.chunks import Chunk
-from chat.llm.failures import network_failure
 from chat.llm.patience import Patience
 from chat.llm.reader import Reader
 from chat.llm.sse import LineTooLong
-from chat.llm.wire import Wire, request_id
+from chat.llm.wire import Wire
+
+if TYPE_CHECKING:
+    from chat.llm.client import Opened
 
 PATH = "chat/completions"
 _AFTER_FINISH_S = 3.0  # for the usage chunk, and for servers that never close
@@ -41,8 +41,7 @@ class Upstream:
 
     def __post_init__(self) -> None:
         self._reader = Reader()
-        self._response: httpx2.Response | None = None
-        self._bytes: AsyncGenerator[bytes, None] | None = None
+        self._opened: Opened | None = None
         self._unpack: Inflater | None = None
 
     @property
@@ -53,32 +52,26 @@ class Upstream:
         await self.wire.ready()
         self.patience.begin()
         async with self.patience.wait():
-            response = await self.wire.post(self.endpoint, PATH, body, self.model)
-        self._response = response
-        self._bytes = response.aiter_raw()
-        self.request_id = request_id(response)
+            self._opened = await self.wire.post(self.endpoint, PATH, body, self.model)
+        self.request_id = self._opened.request_id
         try:
-            self._unpack = inflater(response)
+            self._unpack = inflater(self._opened.encoding)
         except UnreadableBody as error:
             raise self._unreadable(error) from None
 
     async def read(self) -> list[Chunk] | None:
         """The chunks of the next bytes, possibly none; None when the reply is over."""
-        assert self._bytes is not None
+        assert self._opened is not None
         if self.ended:
             return None
         try:
             async with self.patience.wait():
-                data = await anext(self._bytes, None)
-        except TimedOut:
+                data = await self._opened.read()
+        except (TimedOut, ProviderUnavailable):
             if self.finish is None:
                 raise
-            data = None  # a server that never closes after it has finished
-        except (httpx2.HTTPError, OSError) as error:
-            if self.finish is None:
-                raise network_failure(error, self.endpoint) from None
-            data = None
-        return self._last() if data is None else await self._digest(data)
+            data = b""  # what matters had come; some servers never close, others do not close properly
+        return await self._digest(data) if data else self._last()
 
     async def _digest(self, data: bytes) -> list[Chunk]:
         beats = self._reader.heartbeats
@@ -120,13 +113,13 @@ class Upstream:
 
     async def _drain(self) -> None:
         self.ended = True
-        assert self._bytes is not None
+        assert self._opened is not None
         try:
             async with asyncio.timeout(_AFTER_DONE_S):
                 for _ in range(4):
-                    if await anext(self._bytes, None) is None:
+                    if not await self._opened.read():
                         break
-        except (TimeoutError, httpx2.HTTPError, OSError):
+        except (TimeoutError, ProviderUnavailable):
             pass  # the reply is whole; only the connection is not kept
 
     def _unreadable(self, error: UnreadableBody) -> BadResponse:
@@ -134,7 +127,5 @@ class Upstream:
 
     async def close(self) -> None:
         """Closes the connection unless the reply was read to its end."""
-        if self._bytes is not None:
-            await self._bytes.aclose()
-        if self._response is not None:
-            await self._response.aclose()
+        if self._opened is not None:
+            await self._opened.close()

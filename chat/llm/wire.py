@@ -10,17 +10,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import httpx2
-
 from chat.clock import Clock
 from chat.errors import ProviderError
 from chat.llm.calls import Endpoint
 
 if TYPE_CHECKING:
-    from chat.llm.client import Client
-
-CONNECT_S = 4.5
-_REQUEST_IDS = ("x-request-id", "x-generation-id", "request-id")
+    from chat.llm.client import Client, Opened
 
 
 class RefusedRequest(Exception):
@@ -39,14 +34,12 @@ class Wire:
         self._client: Client | None = None
         self._making = asyncio.Lock()
 
-    async def post(
-        self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str
-    ) -> httpx2.Response:
-        """An open, unread 2xx response. Raises RefusedRequest, or ProviderUnavailable if nothing answered."""
+    async def post(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str) -> Opened:
+        """A response to read. Raises RefusedRequest, or ProviderUnavailable if nothing answered."""
         client = self._client or await self.ready()
         return await client.post(endpoint, path, body, model)
 
-    async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> httpx2.Response:
+    async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> Opened:
         client = self._client or await self.ready()
         return await client.get(endpoint, path, params)
 
@@ -66,11 +59,3 @@ def _make(clock: Clock) -> Client:
     from chat.llm.client import Client
 
     return Client(clock)
-
-
-def request_id(response: httpx2.Response) -> str | None:
-    for name in _REQUEST_IDS:
-        value = response.headers.get(name)
-        if value:
-            return str(value)[:200]
-    return None

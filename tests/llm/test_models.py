@@ -116,7 +116,7 @@ async def test_a_hundred_thousand_names_are_cut(gateway: Gateway, peer: Peer, en
         (Raw([b"<html>hello</html>"], "text/html"), BadResponse),
         (json_body({"data": "none"}), BadResponse),
         (json_body(7), BadResponse),
-        (Raw([b'{"data": [{"id": "a'], end="cut"), BadResponse),
+        (Raw([b'{"data": [{"id": "a'], end="cut"), ProviderUnavailable),
     ],
 )
 async def test_a_list_that_cannot_be_had_says_why(
