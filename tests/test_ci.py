@@ -76,7 +76,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_without_a_browser_a_person_gets_all_other_tests(bare: Path, checkout: Path) -> None:
     answer = _run("sh", ".ci/test", "-q", path=bare, cwd=checkout)
     assert answer.returncode == 0
-    assert answer.stdout.strip() == "python -m pytest -m not bench and not browser -q"
+    assert answer.stdout.strip() == "python -m pytest -m not browser -q"
 
 
 def test_without_a_browser_ci_fails_before_a_test_is_run(bare: Path, checkout: Path) -> None:
