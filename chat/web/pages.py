@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _WORTH_SQUEEZING = 1400
+_NOT_IN_HTML = re.compile("[\x00\ud800-\udfff]")
 THEMES = ("system", "light", "dark")
 
 
@@ -99,7 +101,7 @@ def part(request: Request, *parts: tuple[str, Mapping[str, Any]], status: int = 
 def html_response(request: Request, html: str, *, status: int = 200) -> Response:
     """HTML that no cache keeps, squeezed where the browser reads that."""
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request, Accept, Accept-Encoding, Cookie"}
-    body = html.encode("utf-8", "replace")
+    body = _NOT_IN_HTML.sub("\ufffd", html).encode()
     if len(body) > _WORTH_SQUEEZING and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 1, mtime=0)
         headers["Content-Encoding"] = "gzip"
