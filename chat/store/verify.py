@@ -41,13 +41,13 @@ def verify(settings: Settings) -> list[str]:
         copy, scratch = Path(folder) / "copy.db", Path(folder) / "scratch.db"
         try:
             _copy(settings.db_path, copy)
+            conn = connections.scratch(copy)
         except (sqlite3.Error, ChatError) as problem:
             return [f"The database cannot be read: {problem}."]
-        conn = connections.scratch(copy)
         try:
             return list(_findings(conn, scratch, known))
         except (sqlite3.Error, ChatError) as problem:
-            return [f"The check could not be finished: {problem}"]
+            return [f"The check could not be finished: {problem}."]
         finally:
             conn.close()
 
