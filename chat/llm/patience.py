@@ -62,10 +62,6 @@ class Patience:
         if self._scope is not None and self._scope.when() is not None:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
-    @property
-    def waiting(self) -> bool:
-        return self._scope is not None
-
     @asynccontextmanager
     async def wait(self, own_s: float = 0.0) -> AsyncIterator[None]:
         """Raises TimedOut when the wait inside takes too long, Stopped when it was stopped.

@@ -254,6 +254,21 @@ async def test_where_a_way_is_known_to_work_a_bad_answer_is_repaired_once(
     assert "one JSON object only" in repair[3]["content"]
 
 
+@pytest.mark.parametrize(
+    "second", [Reply("Still no."), Status(400, {"error": {"message": "no such format"}})]
+)
+async def test_where_the_repair_fails_too_the_climb_goes_on_from_there(
+    second: Act, gateway: Gateway, peer: Peer, endpoint: Endpoint, classify: Ask
+) -> None:
+    peer.script(Answer(GOOD), Reply("No."), second, Answer(GOOD))
+    await gateway.classify(endpoint, classify())
+    classified = await gateway.classify(endpoint, classify())
+    assert classified.answer == Digest.model_validate(GOOD)
+    assert classified.rung == "json_object"
+    assert [failure.rung for failure in classified.failures] == ["json_schema", "json_schema"]
+    assert len(classified.records) == 3
+
+
 async def test_a_server_that_ignores_the_schema_is_helped_by_words(
     gateway: Gateway, peer: Peer, endpoint: Endpoint, classify: Ask
 ) -> None:

@@ -259,6 +259,15 @@ async def test_stopping_closes_the_upstream_connection_within_a_second(
     assert [piece async for piece in narration] == []
 
 
+async def test_leaving_the_block_closes_the_connection(
+    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+) -> None:
+    peer.script(Reply("one two three", stall_after=1))
+    async with gateway.narrate(endpoint, ask()) as narration:
+        assert await anext(narration) == Piece("text", "one")
+    assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None)
+
+
 async def test_another_task_may_stop_a_narration_that_is_being_waited_for(
     gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:

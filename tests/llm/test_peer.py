@@ -30,7 +30,7 @@ def test_acts_are_played_in_order_and_requests_recorded() -> None:
         assert [request.body["model"] for request in peer.requests] == ["a", "b"]
         assert peer.requests[0].headers["x-test"] == "1"
         assert peer.requests[0].text == "hi"
-        assert all(request.finished for request in peer.requests)
+        assert peer.wait_until(lambda: all(request.finished for request in peer.requests))
 
 
 def test_structured_requests_are_scripted_by_their_schemas_name() -> None:
