@@ -12,9 +12,8 @@ from chat.clock import Clock
 from chat.llm.calls import Endpoint, NarrateRequest
 from chat.llm.gateway import Gateway
 from chat.llm.policy import Policy
+from tests.support.failing import KEY
 from tests.support.peer import Peer
-
-KEY = "sk-canary-7f3a9b1c5d2e8f60"
 
 
 @pytest.fixture
