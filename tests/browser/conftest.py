@@ -59,7 +59,8 @@ def watch() -> Iterator[Watch]:
 @pytest.fixture
 async def page(browser: Browser, watch: Watch) -> Page:
     """One tab. Another is `watch.over(await page.context.new_page())`."""
-    return watch.over(await browser.new_page())
+    context = await browser.new_context()
+    return watch.over(await context.new_page())
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ async def answered(page: Page, timeout_s: float = 20) -> str:
 async def growing(page: Page, characters: int = 1) -> str:
     """The words of the running reply so far, once there are at least this many."""
     place = page.locator(".turn.running [data-growing]")
-    await expect(place).to_have_text(re.compile(f"(?s).{{{characters},}}"), timeout=20_000)
+    await expect(place).to_have_text(re.compile(rf"[\s\S]{{{characters},}}"), timeout=20_000)
     return await place.inner_text()
 
 

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
+CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
+"""The `chat` command of this very interpreter."""
 START_S = 30
 STOP_S = 15
 
@@ -73,16 +75,7 @@ class Server:
 
     def start(self) -> None:
         """Starts the program and returns when it says that it is ready."""
-        command = [
-            sys.executable,
-            "-m",
-            "chat",
-            "serve",
-            "--no-open",
-            "--port",
-            str(self.port),
-            *self.options,
-        ]
+        command = [*CHAT, "serve", "--no-open", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
         until = time.monotonic() + START_S
@@ -107,7 +100,7 @@ class Server:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `chat` command on the same data folder."""
-        command = [sys.executable, "-m", "chat", *arguments]
+        command = [*CHAT, *arguments]
         return subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
         )

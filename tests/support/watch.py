@@ -22,7 +22,7 @@ class Watch:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.errors.append(message.text)
+            self.errors.append(f"{message.text} at {message.location.get('url', '')}")
 
     def _on_request(self, request: Request) -> None:
         address = urlsplit(request.url)

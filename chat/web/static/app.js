@@ -199,9 +199,10 @@ const facts = {
     for (const part of parts) if (part !== "transcript") looks[part]?.soon();
     if (!transcript || where !== chat || !parts.includes("transcript")) return;
     if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
-    const unknown = turns.filter((turn) => !transcript.knows(turn, at));
+    const ended = kinds.includes("assistant_turn");
+    const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== transcript.running));
     if (unknown.length) fetchTurns(unknown);
-    if (kinds.includes("assistant_turn")) lock(false);
+    if (ended) lock(false);
     else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
   },
 
@@ -224,8 +225,8 @@ const facts = {
 
 function running(reply) {
   transcript.replies.whole(reply);
-  if (transcript.running === reply.turn) lock(true);
-  else fetchTurns([reply.turn]);
+  if (transcript.running !== reply.turn) looks.transcript.soon();
+  lock(true);
 }
 
 function everything() {
@@ -318,11 +319,20 @@ addEventListener("pageshow", ({ persisted }) => {
 // What the player does.
 
 document.addEventListener("submit", (event) => {
-  if (event.target !== composer?.form) return;
+  const isTurn = composer && event.target === composer.form;
+  if (!isTurn && !event.target.matches("#transcript form")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  void composer.send();
+  void (isTurn ? composer.send() : act(event.target));
 }, true);
+
+/** A button inside the story, such as Retry: what comes of it is told by the stream. */
+async function act(form) {
+  const response = await ask(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  if (!response) return notice(UNREACHABLE);
+  byId("notices")?.replaceChildren();
+  outOfBand(parse(await response.text()));
+}
 
 document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;

@@ -3,6 +3,7 @@
 
 const PAUSE = 400; // ms without a key after which the draft is saved
 const KEEPALIVE = 60000; // bytes a browser still sends for a page that is going away
+const RELOADED = 10000; // ms within which a page that comes back takes over what it could not save in time
 
 /** What the server answers to a script that asks for fragments; null when it could not be reached. */
 export async function ask(address, options = {}) {
@@ -32,6 +33,7 @@ export class Composer {
     this.locked = form.elements.prose.readOnly;
     this.#saved = this.box.value;
     this.box.addEventListener("input", () => this.#typed());
+    this.#takeOver();
     this.#grow();
   }
 
@@ -72,11 +74,25 @@ export class Composer {
     clearTimeout(this.#timer);
     const prose = this.box.value;
     if (prose === this.#saved || this.#sending) return;
+    if (leaving) sessionStorage.setItem(this.#place, JSON.stringify({ prose, at: Date.now() }));
     const body = JSON.stringify({ prose });
     const keepalive = leaving && new Blob([body]).size < KEEPALIVE;
     this.#saving = this.#put(body, keepalive).then((response) => {
       if (response?.ok) this.#saved = prose;
     });
+  }
+
+  get #place() {
+    return `draft:${this.form.dataset.chat}`;
+  }
+
+  /** A reload asks for the page before the last words are saved: they are handed over in the tab itself. */
+  #takeOver() {
+    const { prose, at } = JSON.parse(sessionStorage.getItem(this.#place) ?? "{}");
+    sessionStorage.removeItem(this.#place);
+    if (!prose || Date.now() - at > RELOADED) return;
+    this.box.value = prose;
+    this.#typed();
   }
 
   async #post(prose) {
