@@ -59,7 +59,7 @@ class Patience:
     def stop(self) -> None:
         """Ends a wait that another task is in."""
         self._stopped = True
-        if self._scope is not None and self._scope.when() is not None:
+        if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
@@ -68,6 +68,8 @@ class Patience:
 
         `own_s` is how long we keep the server waiting ourselves; that is no silence of its.
         """
+        if self._stopped:
+            raise Stopped
         now = self._clock.monotonic_s()
         if self._quiet_since is None:
             self._quiet_since = now

@@ -282,6 +282,18 @@ async def test_another_task_may_stop_a_narration_that_is_being_waited_for(
     assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None)
 
 
+async def test_stopping_before_the_request_has_gone_out_sends_nothing(
+    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+) -> None:
+    narration = gateway.narrate(endpoint, ask())
+    reading = asyncio.create_task(read(narration))
+    await asyncio.sleep(0)  # the first call ever is still loading the client
+    await asyncio.wait_for(narration.aclose(), 10.0)
+    assert await reading == ""
+    assert narration.record().status == "stopped"
+    assert peer.requests == []
+
+
 @pytest.mark.parametrize("act", [Silence(), Silence(headers=True), Reply("a b c", stall_after=1)])
 async def test_cancelling_the_reader_closes_the_connection(
     act: Silence | Reply, gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
