@@ -39,11 +39,12 @@ pragma wal_autocheckpoint = 0;
 def writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes. Creates the file readable by its owner only. Used by one thread."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    conn = sqlite3.connect(
-        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-    with translated(), closing_on_error(conn):
-        conn.executescript(_EVERY_CONNECTION + _WRITER)
+    with translated():
+        conn = sqlite3.connect(
+            path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        with closing_on_error(conn):
+            conn.executescript(_EVERY_CONNECTION + _WRITER)
     return conn
 
 
@@ -56,9 +57,12 @@ def scratch(path: Path) -> sqlite3.Connection:
 
 def read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, for tools that run beside a server."""
-    conn = sqlite3.connect(uri(path), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-    with translated(), closing_on_error(conn):
-        conn.executescript(READER)
+    with translated():
+        conn = sqlite3.connect(
+            uri(path), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        with closing_on_error(conn):
+            conn.executescript(READER)
     return conn
 
 

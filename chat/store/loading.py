@@ -15,6 +15,7 @@ from chat.domain.edges import Edge
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
 from chat.domain.people import Person
+from chat.domain.pins import Pin
 from chat.domain.places import Place
 from chat.domain.records import Row
 from chat.domain.scenes import Scene
@@ -30,6 +31,7 @@ WORLD_QUERIES = (
     f"{select(Place.table)} where chat_id = ? order by rowid",
     f"{select(Activity.table)} where chat_id = ?",
     f"{select(Edge.table)} where chat_id = ?",
+    "select id, owner, not auto_pinned from memories where chat_id = ? and pinned = 1 order by pin_event_id",
 )
 """Each takes the chat's id."""
 
@@ -60,11 +62,12 @@ def library_of(found: Sequence[Sequence[Row]]) -> Library:
 
 def world_of(chat_id: str, found: Sequence[Sequence[Row]]) -> World:
     """A world from the answers to `WORLD_QUERIES`, in their order."""
-    state, scene, places, activities, edges = found
+    state, scene, places, activities, edges, pins = found
     return World(
         state=ChatState.from_row(state[0]) if state else ChatState(chat_id=chat_id),
         scene=Scene.from_row(scene[0]) if scene else None,
         places={place.id: place for place in map(Place.from_row, places)},
         activities={activity.entity: activity for activity in map(Activity.from_row, activities)},
         edges={(edge.source, edge.target): edge for edge in map(Edge.from_row, edges)},
+        pins=tuple(Pin(memory_id, owner, bool(by_hand)) for memory_id, owner, by_hand in pins),
     )

@@ -51,13 +51,15 @@ def shipped() -> tuple[Migration, ...]:
 
 def statements(sql: str) -> Iterator[str]:
     """The statements of a script, as SQLite itself sees where each ends."""
-    pending = ""
-    for line in sql.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending.strip()
-            pending = ""
-    if any(line.strip() and not line.lstrip().startswith("--") for line in pending.splitlines()):
+    waiting = ""
+    *pieces, rest = sql.split(";")
+    for piece in pieces:
+        waiting += piece + ";"
+        if sqlite3.complete_statement(waiting):
+            yield waiting.strip()
+            waiting = ""
+    left = (waiting + rest).splitlines()
+    if any(line.strip() and not line.lstrip().startswith("--") for line in left):
         raise MigrationFailed("A migration file ends in the middle of a statement.")
 
 
@@ -111,14 +113,16 @@ def copy_database(conn: sqlite3.Connection, target: Path) -> None:
 
 
 def _run(conn: sqlite3.Connection, migration: Migration, now: str) -> None:
+    todo = list(statements(migration.sql))
     conn.execute("begin immediate")
     try:
         conn.execute(_RECORD_TABLE)
-        for statement in statements(migration.sql):
+        for statement in todo:
             conn.execute(statement)
         conn.execute(_RECORD, (migration.version, migration.name, migration.checksum, now))
         conn.execute("commit")
     except sqlite3.Error as problem:
+        raise MigrationFailed(f"The migration {migration.name} failed: {problem}.") from problem
+    finally:
         if conn.in_transaction:
             conn.execute("rollback")
-        raise MigrationFailed(f"The migration {migration.name} failed: {problem}.") from problem

@@ -44,12 +44,15 @@ def verify(settings: Settings) -> list[str]:
             conn = connections.scratch(copy)
         except (sqlite3.Error, ChatError) as problem:
             return [f"The database cannot be read: {problem}."]
+        found = []
         try:
-            return list(_findings(conn, scratch, known))
+            for finding in _findings(conn, scratch, known):
+                found.append(finding)
         except (sqlite3.Error, ChatError) as problem:
-            return [f"The check could not be finished: {problem}."]
+            found.append(f"The check could not be finished: {problem}")
         finally:
             conn.close()
+        return found
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -81,8 +84,8 @@ def _file_problems(conn: sqlite3.Connection) -> Iterator[str]:
     for (line,) in conn.execute("pragma integrity_check"):
         if line != "ok":
             yield f"SQLite finds the file damaged: {line}."
-    for table, row, *_ in conn.execute("pragma foreign_key_check"):
-        yield f"Row {row} of {table} belongs to something that is not there."
+    for table in sorted({row[0] for row in conn.execute("pragma foreign_key_check")}):
+        yield f"Rows of {table} belong to something that is not there."
 
 
 def _index_problems(conn: sqlite3.Connection) -> Iterator[str]:

@@ -21,7 +21,9 @@ def world_of(store: Store, chat_id: str) -> World:
 
 def everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
     conn = store._live.conn
-    tables = conn.execute("select name from pragma_table_list where schema = 'main' and type = 'table'").fetchall()
+    tables = conn.execute(
+        "select name from pragma_table_list where schema = 'main' and type = 'table'"
+    ).fetchall()
     return {name: conn.execute(f"select * from {name}").fetchall() for (name,) in tables if "fts" not in name}
 
 
@@ -134,7 +136,9 @@ async def test_listeners_hear_every_commit_once_in_order_and_before_the_command_
 
 async def test_a_listener_that_fails_keeps_nobody_else_from_hearing(store: Store) -> None:
     problems: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: problems.append(context["exception"]))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: problems.append(context["exception"])
+    )
     heard: list[int] = []
 
     def fail(commit: Commit) -> None:
@@ -172,7 +176,9 @@ async def test_a_cancelled_command_happens_whole_and_is_heard_of(store: Store) -
         assert len((await views.transcript(reader, store.library, "a")).turns) == 6
 
 
-async def test_a_draft_goes_with_the_command_that_used_it_or_stays_with_the_one_that_failed(store: Store) -> None:
+async def test_a_draft_goes_with_the_command_that_used_it_or_stays_with_the_one_that_failed(
+    store: Store,
+) -> None:
     await store.save_draft("composer:a", "half a thought")
     await store.save_draft("composer:b", "another")
 
@@ -196,7 +202,9 @@ async def test_a_draft_goes_with_the_command_that_used_it_or_stays_with_the_one_
 
 async def test_more_chats_than_are_kept_in_memory_are_loaded_again(store: Store) -> None:
     for number in range(40):
-        await store.execute(lambda state, n=number: [*stories.chat(f"c{n}"), *stories.exchange(f"c{n}", f"c{n}-1", 1)])
+        await store.execute(
+            lambda state, n=number: [*stories.chat(f"c{n}"), *stories.exchange(f"c{n}", f"c{n}-1", 1)]
+        )
     assert len(store._live.worlds) == 32
     await store.execute(lambda state: stories.felt("c0", "c0-1", 3, 1))
     assert world_of(store, "c0").edge(stories.MIRA, stories.YOU).affinity == 54

@@ -12,7 +12,10 @@ from tests.support import stories
 
 def rows(store: Store, chat_id: str) -> dict[str, list[tuple[object, ...]]]:
     conn = store._live.conn
-    return {table: sorted(conn.execute(f"select * from {table} where chat_id = ?", (chat_id,))) for table in PER_CHAT}
+    return {
+        table: sorted(conn.execute(f"select * from {table} where chat_id = ?", (chat_id,)))
+        for table in PER_CHAT
+    }
 
 
 async def found(store: Store, words: str) -> list[str]:
@@ -91,12 +94,16 @@ async def test_an_idempotency_key_counts_on_the_visible_line_only(told: Store) -
 async def test_a_fork_from_the_tip_costs_no_refold(told: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     refolded: list[str] = []
     refold = Fold._refold
-    monkeypatch.setattr(Fold, "_refold", lambda self, chat, before: refolded.append(chat) or refold(self, chat, before))
+    monkeypatch.setattr(
+        Fold, "_refold", lambda self, chat, before: refolded.append(chat) or refold(self, chat, before)
+    )
     before = rows(told, "a")
     await told.execute(lambda state: stories.forked("a", "a-2", "a-1", 6))
     assert refolded == []
     assert rows(told, "a") == before
-    await told.execute(lambda state: [*stories.exchange("a", "a-2", 7), *stories.forked("a", "a-3", "a-2", 8)])
+    await told.execute(
+        lambda state: [*stories.exchange("a", "a-2", 7), *stories.forked("a", "a-3", "a-2", 8)]
+    )
     assert refolded == []
     # The branch of a step below the tip, and a branch on which something happened, do change what is seen.
     await told.execute(lambda state: stories.forked("a", "a-4", "a-3", 7))

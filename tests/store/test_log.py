@@ -35,7 +35,9 @@ def other_program(settings: Settings) -> sqlite3.Connection:
         "salt, hash from event_log where id = 2",
     ],
 )
-async def test_no_statement_can_change_what_was_appended(told: Store, settings: Settings, statement: str) -> None:
+async def test_no_statement_can_change_what_was_appended(
+    told: Store, settings: Settings, statement: str
+) -> None:
     conn = other_program(settings)
     before = conn.execute("select * from event_log").fetchall()
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -91,7 +93,9 @@ async def test_an_event_taken_out_of_the_middle_is_missed(told: Store) -> None:
 async def test_equal_events_have_different_hashes_because_each_is_salted(store: Store) -> None:
     for _ in range(2):
         await store.execute(lambda state: stories.felt("a", "a-1", 1, 1))
-    salts = store._live.conn.execute("select salt, length(salt), hash from event_log order by id desc limit 2").fetchall()
+    salts = store._live.conn.execute(
+        "select salt, length(salt), hash from event_log order by id desc limit 2"
+    ).fetchall()
     assert salts[0][0] != salts[1][0]
     assert salts[0][1] == 16
 
@@ -123,7 +127,7 @@ async def test_an_event_without_its_place_is_refused(store: Store, wrong: NewEve
 
 
 async def test_text_in_every_script_comes_back_as_it_was_written(store: Store) -> None:
-    text = "naïve 日本語 🦊 \u202eright\u202c \"quoted\" \\ back\u2028line"
+    text = 'naïve 日本語 🦊 \u202eright\u202c "quoted" \\ back\u2028line'
     await store.execute(lambda state: stories.said("a", "a-1", 1, "t", text))
     row = store._live.conn.execute(f"{log.SELECT} order by id desc limit 1").fetchone()
     stored = log.event_of(row).data
@@ -150,5 +154,7 @@ def test_a_connection_for_reading_cannot_write(settings: Settings, told: Store) 
 
 def test_things_of_one_step_share_their_place() -> None:
     data = [event.data for event in stories.felt("a", "a-1", 4, 1)]
-    assert [(one.stream, one.branch_id, one.step) for one in story("a", "a-1", 4, *data, *data)] == [("chat:a", "a-1", 4)] * 2
+    assert [(one.stream, one.branch_id, one.step) for one in story("a", "a-1", 4, *data, *data)] == [
+        ("chat:a", "a-1", 4)
+    ] * 2
     assert library(BotArchived(bot_id="x")).branch_id is None

@@ -38,7 +38,9 @@ def conn(store: Store, settings: Settings) -> sqlite3.Connection:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_mirror_table_has_the_columns_of_its_record_in_their_order(conn: sqlite3.Connection, table: str) -> None:
+def test_a_mirror_table_has_the_columns_of_its_record_in_their_order(
+    conn: sqlite3.Connection, table: str
+) -> None:
     info = conn.execute(f"pragma table_info({table})").fetchall()
     stored = [(name, kind, not (not_null or key)) for _, name, kind, not_null, _, key in info]
     assert stored == columns_of(TABLES[table])
@@ -47,14 +49,19 @@ def test_a_mirror_table_has_the_columns_of_its_record_in_their_order(conn: sqlit
 @pytest.mark.parametrize("table", TABLES)
 def test_the_key_of_a_record_is_unique_in_its_table(conn: sqlite3.Connection, table: str) -> None:
     indexes = conn.execute(f"select name from pragma_index_list('{table}') where \"unique\" = 1").fetchall()
-    keys = {tuple(row[0] for row in conn.execute(f"select name from pragma_index_info('{name}')")) for (name,) in indexes}
+    keys = {
+        tuple(row[0] for row in conn.execute(f"select name from pragma_index_info('{name}')"))
+        for (name,) in indexes
+    }
     info = conn.execute(f"pragma table_info({table})").fetchall()
     keys.add(tuple(row[1] for row in sorted((row for row in info if row[5]), key=lambda row: row[5])))
     assert TABLES[table].key in keys
 
 
 def test_every_table_is_a_mirror_or_known_not_to_be_one(conn: sqlite3.Connection) -> None:
-    listed = conn.execute("select name, strict from pragma_table_list where schema = 'main' and type = 'table'")
+    listed = conn.execute(
+        "select name, strict from pragma_table_list where schema = 'main' and type = 'table'"
+    )
     tables = {name: strict for name, strict in listed if not name.startswith("sqlite_")}
     assert set(tables) == set(TABLES) | NOT_MIRRORS
     assert all(tables.values())
@@ -81,11 +88,18 @@ async def test_a_row_of_no_chat_is_refused_and_rows_go_with_their_chat(told: Sto
         conn.execute("insert into branches values ('x', 'no such chat', null, 0, '', '')")
     conn.execute("begin")
     conn.execute("delete from chats where id = 'a'")
-    left = conn.execute("select (select count(*) from turns where chat_id = 'a'), (select count(*) from witnesses where chat_id = 'a')")
+    left = conn.execute(
+        "select (select count(*) from turns where chat_id = 'a'), (select count(*) from witnesses where chat_id = 'a')"
+    )
     assert left.fetchone() == (0, 0)
     conn.execute("rollback")
 
 
 async def test_the_files_are_readable_by_their_owner_only(told: Store, settings: Settings) -> None:
-    for path in (settings.db_path, settings.head_path, settings.lock_path, settings.db_path.with_name("chat.db-wal")):
+    for path in (
+        settings.db_path,
+        settings.head_path,
+        settings.lock_path,
+        settings.db_path.with_name("chat.db-wal"),
+    ):
         assert path.stat().st_mode & 0o777 == 0o600, path

@@ -15,4 +15,5 @@ alter table memories add column revision integer not null default 0;
 create index memories_pinned on memories (chat_id) where pinned = 1;
 create index memories_turn on memories (turn_id);
 create index memories_scene on memories (scene_id, owner);
-create index turns_undigested on turns (chat_id) where role = 'assistant' and is_digested = 0;
+create index turns_undigested on turns (event_id)
+where role = 'assistant' and is_digested = 0 and is_running = 0 and origin = 'reply' and text <> '';

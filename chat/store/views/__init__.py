@@ -1,9 +1,17 @@
 """What pages ask for, by page family: plain reads on a reader, O(window), answered with frozen rows."""
 
 from chat.store.views.chats import ChatLine, chat_list
-from chat.store.views.memories import Found, memories_of, search_memories, witnesses
+from chat.store.views.memories import (
+    Found,
+    memories_of,
+    memories_of_scene,
+    memories_of_turn,
+    memory,
+    search_memories,
+    witnesses,
+)
 from chat.store.views.record import calls, draft, event, events
-from chat.store.views.story import Transcript, running_turns, transcript, turn, world
+from chat.store.views.story import Transcript, running_turns, scene, transcript, turn, undigested_turns, world
 
 __all__ = [
     "ChatLine",
@@ -15,10 +23,15 @@ __all__ = [
     "event",
     "events",
     "memories_of",
+    "memories_of_scene",
+    "memories_of_turn",
+    "memory",
     "running_turns",
+    "scene",
     "search_memories",
     "transcript",
     "turn",
+    "undigested_turns",
     "witnesses",
     "world",
 ]

@@ -32,6 +32,22 @@ async def memories_of(reader: Reader, owner: str, continuity: str, limit: int = 
     return await reader.records(Memory, newest, (owner, continuity, limit))
 
 
+async def memories_of_turn(reader: Reader, turn_id: str) -> list[Memory]:
+    """The memories written with one reply, one for each witness."""
+    return await reader.records(Memory, "where turn_id = ? and level = 'turn' order by event_id", (turn_id,))
+
+
+async def memories_of_scene(reader: Reader, scene_id: str) -> list[Memory]:
+    """The turn memories of one scene that no scene memory stands for yet, oldest first."""
+    waiting = "where scene_id = ? and level = 'turn' and consolidated = 0 order by event_id"
+    return await reader.records(Memory, waiting, (scene_id,))
+
+
+async def memory(reader: Reader, memory_id: str) -> Memory | None:
+    """A memory of the visible line of its chat."""
+    return next(iter(await reader.records(Memory, "where id = ?", (memory_id,))), None)
+
+
 async def search_memories(reader: Reader, scope: str, match_query: str, limit: int = 20) -> list[Found]:
     """Memories of one scope whose text matches a query of quoted words, best first."""
     match = f"scope : {scope} AND text : ({match_query})"

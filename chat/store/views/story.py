@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chat.domain.library import Library
+from chat.domain.scenes import Scene
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
@@ -40,6 +41,23 @@ async def transcript(
 async def turn(reader: Reader, turn_id: str) -> Turn | None:
     """A turn of any branch."""
     return next(iter(await reader.records(Turn, "where id = ?", (turn_id,))), None)
+
+
+async def scene(reader: Reader, scene_id: str) -> Scene:
+    """A scene of the visible line, open or closed."""
+    found = await reader.records(Scene, "where id = ?", (scene_id,))
+    if not found:
+        raise NotFound("There is no such scene on this line of the story.")
+    return found[0]
+
+
+async def undigested_turns(reader: Reader, limit: int = 20) -> list[Turn]:
+    """The latest replies, of any chat, that ended with words and whose digest was not done."""
+    waiting = (
+        "where role = 'assistant' and is_digested = 0 and is_running = 0 and origin = 'reply' and text <> '' "
+        "order by event_id desc limit ?"
+    )
+    return await reader.records(Turn, waiting, (limit,))
 
 
 async def running_turns(reader: Reader, chat_id: str | None = None) -> list[Turn]:
