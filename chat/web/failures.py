@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,7 +50,10 @@ _UNEXPECTED = "Something in this program went wrong; your story is as it was bef
 
 @dataclass(frozen=True)
 class Notice:
-    """A message on a page. `tone` is error, good or plain; `field` names a form field that was refused."""
+    """A message on a page. `tone` is error or plain; `field` names a form field that was refused.
+
+    One that `blocks` has to be dismissed first: the database could not take what was done.
+    """
 
     message: str
     next_step: str = ""
@@ -57,11 +61,13 @@ class Notice:
     code: str = ""
     field: str = ""
     incident: str = ""
+    blocks: bool = False
 
     @classmethod
     def of(cls, error: ChatError) -> Notice:
         field = getattr(error, "field", "")
-        return cls(error.message, error.next_step, code=error.code, field=field)
+        blocks = isinstance(error, errors.StoreError)
+        return cls(error.message, error.next_step, code=error.code, field=field, blocks=blocks)
 
 
 def status_of(error: ChatError) -> int:
@@ -107,6 +113,7 @@ def install(app: FastAPI) -> None:
     """Handlers for everything a route may raise. `Unexpected` stands inside the wall, so its page is sealed too."""
     app.add_exception_handler(ChatError, _on_chat_error)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_unreadable)
     app.add_middleware(Unexpected)
 
 
@@ -146,6 +153,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
     message, next_step = _HTTP.get(error.status_code, ("The request was refused.", "Go back and try again."))
     notice = Notice(message, next_step, code=f"http_{error.status_code}")
     return await answer(request, notice, error.status_code)
+
+
+async def _on_unreadable(request: Request, error: Exception) -> Response:
+    notice = Notice("Part of the address cannot be read.", "Go back and follow a link.", code="http_422")
+    return await answer(request, notice, 422)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:

@@ -121,6 +121,14 @@ def see_other(request: Request, address: str, **data: Any) -> Response:
     return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
 
+def _path(request: Request) -> str:
+    """The address of the page itself, also where a form's answer shows it."""
+    path = request.url.path
+    if request.method == "POST" and path.endswith(("/turns", "/test")):
+        path = path.rpartition("/")[0]
+    return path
+
+
 def frame(request: Request) -> dict[str, Any]:
     """What every page and part may show besides its own content."""
     engine = engine_of(request)
@@ -128,7 +136,8 @@ def frame(request: Request) -> dict[str, Any]:
         "head": engine.store.head,
         "oob": False,
         "theme": theme_of(request),
-        "path": request.url.path,
+        "path": _path(request),
+        "fault": engine.store.fault,
         "is_demo": engine.is_demo,
         "epoch": engine.hub.epoch,
         "notice": None,

@@ -70,3 +70,44 @@ async def test_without_the_database_there_is_still_a_page(
     assert page.by_id("notices").one(cls="notice-message").text == "The database file is damaged."
     assert not page.all(id="rail")
     assert (await visitor.json("/chats", 503))["error"]["code"] == "store_damaged"
+
+
+async def test_a_disk_that_is_full_blocks_until_it_was_read(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_id = await visitor.chat()
+
+    async def full(*args: object, **named: object) -> None:
+        raise errors.StoreFull("The disk is full.")
+
+    monkeypatch.setattr(visitor.engine.store, "execute", full)
+    monkeypatch.setattr(visitor.engine.store, "save_draft", full)
+    for headers in ({}, HTMX):
+        answer = await visitor.post(f"/chats/{chat_id}/turns", headers, prose="Do not lose this.")
+        assert answer.status_code == 507
+        dialog = parse(answer.text).one("dialog")
+        assert "open" in dialog.attrs
+        assert dialog.one(cls="notice-message").text == "The disk is full."
+        assert dialog.one("form").attrs["method"] == "dialog"
+        assert headers or parse(answer.text).value_of("prose") == "Do not lose this."
+    ready = await visitor.json("/ready", 503)
+    assert (ready["checks"]["writable"], ready["message"]) == (False, "The disk is full.")
+    assert (await visitor.get(f"/chats/{chat_id}")).by_id("transcript")
+
+
+async def test_lost_events_are_told_on_every_page(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = errors.EventsLost("Three events are gone.")
+    monkeypatch.setattr(type(visitor.engine.store), "fault", property(lambda store: lost))
+    for address in ("/chats", "/settings"):
+        told = (await visitor.get(address)).one(cls="fault").text
+        assert "Three events are gone." in told
+        assert lost.next_step in told
+
+
+@pytest.mark.parametrize("query", ["before=x", "before=-1", "before=99999999999999999999", "since=1e3"])
+async def test_a_number_that_is_none_is_a_page_too(visitor: Visitor, query: str) -> None:
+    chat_id = await visitor.chat()
+    answer = await visitor.client.get(f"/chats/{chat_id}/transcript?{query}")
+    assert answer.status_code == 422
+    assert parse(answer.text).by_id("notices").one(cls="notice-next").text
+    assert (await visitor.client.get(f"/chats/{chat_id}?before=0")).status_code == 200

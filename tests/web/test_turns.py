@@ -173,7 +173,7 @@ async def test_a_model_that_fails_is_told_inline_and_retried(connected: Visitor,
     page = await connected.get(f"/chats/{chat_id}")
     assert page.one("article", cls="bot").one(cls="prose").text == 'nods "Mm-hm."'
     assert page.one("article", cls="you").one(cls="prose").text == "Hello?"
-    assert page.by_id("status").text == "Your turn. Write what happens next."
+    assert "Retry" not in page.by_id("status").text
 
 
 async def test_a_finished_reply_can_be_written_again_but_only_the_last(connected: Visitor) -> None:
@@ -192,13 +192,13 @@ async def test_a_finished_reply_can_be_written_again_but_only_the_last(connected
 async def test_what_belongs_to_another_chat_is_not_here(connected: Visitor) -> None:
     mine, other = await connected.chat(), await connected.chat()
     told = (await connected.say(other, "Elsewhere.")).json()
-    head = connected.engine.store.head
+    before = [await connected.turns(one) for one in (mine, other)]
     for turn_id in (told["turn_id"], told["reply_id"], "0", "nonsense"):
         await connected.json(f"/chats/{mine}/turns/{quote(turn_id)}", 404)
         assert (await connected.post(f"/chats/{mine}/turns/{turn_id}/stop", JSON)).status_code == 404
         assert (await connected.post(f"/chats/{mine}/turns/{turn_id}/regenerate", JSON)).status_code == 404
     assert (await connected.post("/chats/nowhere/turns", prose="Lost?")).status_code == 404
-    assert connected.engine.store.head == head
+    assert [await connected.turns(one) for one in (mine, other)] == before
 
 
 async def test_one_turn_and_what_is_new_come_as_fragments(connected: Visitor) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from chat.store import views
 from chat.web.failures import Notice
@@ -16,6 +16,8 @@ from chat.web.views.story import Story, read_story
 
 router = APIRouter()
 CHATS_ON_PAGE = 500
+Number = Annotated[int | None, Query(ge=0, lt=2**53)]
+"""A step or an event id in an address."""
 
 
 @router.get("/")
@@ -51,7 +53,7 @@ async def get_new_chat(request: Request) -> Response:
 
 
 @router.get("/chats/{chat_id}")
-async def get_chat(request: Request, chat_id: str, before: int | None = None) -> Response:
+async def get_chat(request: Request, chat_id: str, before: Number = None) -> Response:
     """The story and the box to write in; `before` shows the window that ends before a step."""
     story = await read_story(engine_of(request), chat_id, before)
     if wants_json(request):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from chat import __version__
+from chat.errors import StoreError
 from chat.observe import metrics
 from chat.store import views
+from chat.store.maintenance import sqlite_version
 from chat.web.pages import engine_of, json_response, page, wants_json
 
 router = APIRouter()
+PATIENCE_S = 5
 
 
 @router.get("/health")
@@ -19,6 +23,7 @@ async def get_health(request: Request) -> Response:
     """That the program runs, and facts about it."""
     engine = engine_of(request)
     library = engine.store.library
+    sqlite, is_fixed = sqlite_version()
     facts: dict[str, Any] = {
         "status": "ok",
         "version": __version__,
@@ -26,6 +31,7 @@ async def get_health(request: Request) -> Response:
         "chats": len(library.chats),
         "bots": len(library.bots),
         "listening_tabs": engine.hub.subscriber_count(),
+        "sqlite": sqlite if is_fixed else f"{sqlite} (older than the fix of its write-ahead log)",
         "warnings": list(engine.store.warnings),
     }
     if wants_json(request) or "text/html" not in request.headers.get("accept", ""):
@@ -37,15 +43,21 @@ async def get_health(request: Request) -> Response:
 @router.get("/ready")
 async def get_ready(request: Request) -> Response:
     """200 when the database can be read and written and nothing is behind; else 503 and why."""
-    engine = engine_of(request)
-    checks: dict[str, Any] = {"writable": engine.store.fault is None, "readable": True}
-    problem = engine.store.fault
-    async with engine.store.reading() as reader:
-        newest = await views.events(reader, engine.store.head, limit=1)
-    checks["current"] = not newest
+    store = engine_of(request).store
+    checks, message = {"writable": False, "readable": False, "current": False}, ""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await store.execute(lambda state: [])  # through the writer and back, leaving nothing behind
+            checks["writable"] = True
+            async with store.reading() as reader:
+                newer = await views.events(reader, store.head, limit=1)
+            checks |= {"readable": True, "current": not newer}
+    except StoreError as error:
+        message = error.message
+    except TimeoutError:
+        message = f"The database did not answer within {PATIENCE_S} seconds."
     ready = all(checks.values())
-    told = {"ready": ready, "checks": checks, "message": problem.message if problem else ""}
-    return json_response(told, 200 if ready else 503)
+    return json_response({"ready": ready, "checks": checks, "message": message}, 200 if ready else 503)
 
 
 @router.get("/metrics")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request, Response
 
-from chat.errors import ChatError, NotFound, TextNotStorable
+from chat.errors import ChatError, NotFound, StoreError, TextNotStorable
 from chat.store import views
 from chat.web.failures import Notice, status_of
 from chat.web.forms import check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
-from chat.web.routes.chats import chat_page, story_view
+from chat.web.routes.chats import Number, chat_page, story_view
 from chat.web.views.status import as_json as status_json
 from chat.web.views.story import Story, read_story
 
@@ -68,7 +70,7 @@ async def put_draft(request: Request, chat_id: str) -> Response:
 
 @router.get("/chats/{chat_id}/transcript")
 async def get_transcript(
-    request: Request, chat_id: str, before: int | None = None, since: int | None = None
+    request: Request, chat_id: str, before: Number = None, since: Number = None
 ) -> Response:
     """A window of the story: its end, what lies `before` a step, or only what was written `since` an event."""
     story = await read_story(engine_of(request), chat_id, before)
@@ -105,7 +107,8 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
     """A refused turn of a plain form: the page again, with every word still in the box and in the kept draft."""
     engine = engine_of(request)
     if prose.strip() and not isinstance(error, TextNotStorable):
-        await engine.save_composer_draft(chat_id, prose)
+        with suppress(StoreError):  # the page below holds the words anyway
+            await engine.save_composer_draft(chat_id, prose)
     story = await read_story(engine, chat_id)
     return await chat_page(request, story, text=prose, notice=Notice.of(error), status=status_of(error))
 

@@ -22,7 +22,8 @@ _AT_WORK = {
     "summarizing": "The scene is being summed up.",
     "waiting_approval": "A change waits for your decision.",
 }
-_WHAT_TO_DO = "You can read along, or stop it."
+_WHAT_TO_DO = "Read along, or stop it."
+_MEANWHILE = "You can write on meanwhile."
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ def status_view(status: RunStatus, last: Turn | None) -> StatusView:
     if status.turn_id:
         told = status.detail or _AT_WORK.get(status.status, _AT_WORK["thinking"])
         return StatusView(status.status, f"{told} {_WHAT_TO_DO}", status.turn_id)
+    if status.detail:
+        return StatusView(status.status, f"{status.detail} {_MEANWHILE}")
     if last and last.role == "assistant" and trouble(last):
         return StatusView(status.status, "The last reply is not whole. Retry it, or write on.")
     if last and last.role == "user":
         return StatusView(status.status, "Nobody has answered this yet. Write on.")
-    return StatusView(status.status, status.detail or _AT_REST.get(status.status, _AT_REST["idle"]))
+    return StatusView(status.status, _AT_REST.get(status.status, _AT_REST["idle"]))
 
 
 def as_json(view: StatusView) -> dict[str, Any]:

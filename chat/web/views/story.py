@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class Story:
     status: StatusView
     draft: str
     manifest: dict[str, Any] | None
+    places: dict[str, str]
 
     @property
     def transcript(self) -> TranscriptView:
@@ -43,7 +45,7 @@ class Story:
         shown = transcript.entries(
             self.turns,
             self.library,
-            self._places(),
+            self.places,
             running_text=self.running_text,
             is_end=self.before is None,
         )
@@ -61,10 +63,6 @@ class Story:
     def turns_as_json(self) -> list[dict[str, Any]]:
         return [transcript.as_json(turn, self.library, self.running_text) for turn in self.turns]
 
-    def _places(self) -> dict[str, str]:
-        place = self.world.place()
-        return {self.world.scene.id: place.name} if self.world.scene and place else {}
-
 
 async def read_story(
     engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW
@@ -79,6 +77,7 @@ async def read_story(
         world = await views.world(reader, chat_id)
         draft = await views.draft(reader, f"composer:{chat_id}")
         manifest = await _manifest(reader, window.turns)
+        places = await _places(reader, world, window.turns)
     turns, text = _with_running(engine, chat_id, window.turns) if before is None else (window.turns, "")
     return Story(
         chat=chat,
@@ -92,7 +91,19 @@ async def read_story(
         status=status_view(engine.status(chat_id), turns[-1] if turns else None),
         draft=draft or "",
         manifest=manifest,
+        places=places,
     )
+
+
+async def _places(reader: Reader, world: World, turns: list[Turn]) -> dict[str, str]:
+    """The name of the place of each scene in the window."""
+    names = {}
+    for scene_id in {turn.scene_id for turn in turns if turn.scene_id}:
+        with suppress(NotFound):  # the library may be a commit ahead of this reader
+            scene = await views.scene(reader, scene_id)
+            place = world.places.get(scene.container_id)
+            names[scene_id] = place.name if place else ""
+    return names
 
 
 async def _manifest(reader: Reader, turns: list[Turn]) -> dict[str, Any] | None:
