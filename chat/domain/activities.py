@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.domain.events import ActivityChange
+from chat.domain.events import ActivityChange, Event
 from chat.domain.records import Record
 
 
@@ -21,6 +21,7 @@ class Activity(Record, frozen=True):
     is_interruptible: bool
     required_attention: str
     expected_minutes: int | None
+    revision: int = 0
 
     def sentence(self) -> str:
         """Posture, action and what is held, as one phrase for a prompt or a page."""
@@ -28,7 +29,7 @@ class Activity(Record, frozen=True):
         return ", ".join(part for part in (self.posture, self.action, held, self.status) if part)
 
 
-def changed(chat_id: str, data: ActivityChange) -> Activity:
+def changed(chat_id: str, event: Event, data: ActivityChange) -> Activity:
     return Activity(
         chat_id=chat_id,
         entity=data.entity,
@@ -42,4 +43,5 @@ def changed(chat_id: str, data: ActivityChange) -> Activity:
         is_interruptible=data.is_interruptible,
         required_attention=data.required_attention,
         expected_minutes=data.expected_minutes,
+        revision=event.id,
     )

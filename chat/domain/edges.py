@@ -28,6 +28,7 @@ class Edge(Record, frozen=True):
     last_turn_id: str | None = None
     from_chat_id: str | None = None
     last_at: str = ""
+    revision: int = 0
 
 
 class EdgeChange(Record, frozen=True):
@@ -62,6 +63,7 @@ def seeded(chat_id: str, event: Event, data: EdgeSeeded) -> Edge:
         facts=data.facts,
         from_chat_id=data.from_chat_id,
         last_at=event.ts,
+        revision=event.id,
     )
 
 
@@ -76,6 +78,7 @@ def updated(edge: Edge, event: Event, data: EdgeUpdate) -> tuple[Edge, EdgeChang
         last_reason=data.reason,
         last_turn_id=data.turn_id,
         last_at=event.ts,
+        revision=event.id,
     )
     change = EdgeChange(
         event_id=event.id,

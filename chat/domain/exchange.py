@@ -101,15 +101,20 @@ def remember(
     """
     if not reply.text.strip():
         return []
-    unanswered: list[Turn] = []
+    written = memories.of_exchange(
+        [*unanswered(before), _as_turn(chat.id, moment, reply)], chat.continuity, name_of, new_id
+    )
+    return story(chat.id, moment.branch_id, moment.step, *written)
+
+
+def unanswered(before: Sequence[Turn]) -> list[Turn]:
+    """The entries since the last reply that had words, oldest first."""
+    found: list[Turn] = []
     for turn in reversed(before):
         if turn.role == "assistant" and turn.text.strip():
             break
-        unanswered.insert(0, turn)
-    written = memories.of_exchange(
-        [*unanswered, _as_turn(chat.id, moment, reply)], chat.continuity, name_of, new_id
-    )
-    return story(chat.id, moment.branch_id, moment.step, *written)
+        found.insert(0, turn)
+    return found
 
 
 def _as_turn(chat_id: str, moment: Moment, reply: AssistantTurn) -> Turn:

@@ -33,6 +33,10 @@ class Memory(Record, frozen=True):
     pinned: bool = False
     auto_pinned: bool = False
     consolidated: bool = False
+    pin_event_id: int = 0
+    level: str = "turn"
+    keys: tuple[str, ...] = ()
+    revision: int = 0
 
 
 class Witness(Record, frozen=True):
@@ -65,6 +69,8 @@ def written(chat_id: str, event: Event, data: MemoryWritten) -> Memory:
         source=data.source,
         reliability=data.reliability,
         significance=data.significance,
+        level=data.level,
+        revision=event.id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.domain.events import ContainerCreated
+from chat.domain.events import ContainerCreated, Event
 from chat.domain.records import Record
 
 
@@ -16,9 +16,10 @@ class Place(Record, frozen=True):
     is_moving: bool
     is_public: bool
     audible_range: str
+    revision: int = 0
 
 
-def created(chat_id: str, data: ContainerCreated) -> Place:
+def created(chat_id: str, event: Event, data: ContainerCreated) -> Place:
     return Place(
         id=data.container_id,
         chat_id=chat_id,
@@ -28,4 +29,5 @@ def created(chat_id: str, data: ContainerCreated) -> Place:
         is_moving=data.is_moving,
         is_public=data.is_public,
         audible_range=data.audible_range,
+        revision=event.id,
     )

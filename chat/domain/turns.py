@@ -10,14 +10,17 @@ from typing import Any
 
 import msgspec
 
-from chat.domain.events import AssistantTurn, AssistantTurnStarted, Event, UserTurn
+from chat.domain.events import AssistantTurn, AssistantTurnStarted, DigestFinished, Event, UserTurn
 from chat.domain.records import Change, Put, Record, Set
 from chat.domain.segments import Segment
 from chat.errors import BlankText, TextNotStorable, TextTooLong
 
 
 class Turn(Record, frozen=True):
-    """`role` is user or assistant; `is_running` until the reply ended; `at` is story time, `ts` real time."""
+    """`role` is user or assistant; `is_running` until the reply ended; `at` is story time, `ts` real time.
+
+    `digest_outcome` is empty until what the reply changed was worked out.
+    """
 
     table = "turns"
     id: str
@@ -46,14 +49,15 @@ class Turn(Record, frozen=True):
     event_id: int = 0
     started_event_id: int | None = None
     idempotency_key: str = ""
+    digest_outcome: str = ""
 
 
-_ABOUT_WORDS = frozenset({UserTurn, AssistantTurnStarted, AssistantTurn})
+_ABOUT_TURNS = frozenset({UserTurn, AssistantTurnStarted, AssistantTurn, DigestFinished})
 
 
 def changes(event: Event) -> list[Change]:
-    """The turn row an event makes or completes; empty for events that are not about a turn's words."""
-    if type(event.data) not in _ABOUT_WORDS:
+    """The turn row an event makes or completes; empty for events that are not about a turn."""
+    if type(event.data) not in _ABOUT_TURNS:
         return []
     match event.data:
         case UserTurn():
@@ -66,6 +70,8 @@ def changes(event: Event) -> list[Change]:
             ]
         case AssistantTurn():
             return [_finished(event, event.data)]
+        case DigestFinished():
+            return [Set(Turn.table, (event.data.turn_id,), {"digest_outcome": event.data.outcome})]
         case _:
             return []
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from chat.domain import activities, edges, memories, places, scenes
+from chat.domain import activities, edges, edits, memories, places, scenes
 from chat.domain.activities import Activity
 from chat.domain.edges import Edge
 from chat.domain.events import (
@@ -20,25 +20,37 @@ from chat.domain.events import (
     AssistantTurnStarted,
     ClockAdvanced,
     ContainerCreated,
+    DigestFinished,
     EdgeSeeded,
+    EdgeSummarySet,
     EdgeUpdate,
     EntityEntered,
     EntityLeft,
     Event,
+    ManualEdit,
+    MemoriesConsolidated,
+    MemoryKeyed,
+    MemoryPinChanged,
+    MemoryRewritten,
     MemorySignificanceSet,
     MemoryWritten,
     SceneClosed,
     SceneOpened,
     UserTurn,
+    WeatherChanged,
 )
 from chat.domain.memories import Witness
+from chat.domain.pins import Pin
 from chat.domain.places import Place
 from chat.domain.records import Change, Put, Record, Set
 from chat.domain.scenes import Scene
 
 
 class ChatState(Record, frozen=True):
-    """The scalar part of a world: story time in UTC, weather, who is present, where the line stands."""
+    """The scalar part of a world: story time in UTC, weather, who is present, where the line stands.
+
+    `fixed` names the values the player set by hand, such as "clock" or "edge:<source>><target>:trust".
+    """
 
     table = "chat_state"
     key = ("chat_id",)
@@ -51,6 +63,8 @@ class ChatState(Record, frozen=True):
     present: tuple[str, ...] = ()
     running_turn_id: str | None = None
     last_ts: str = ""
+    fixed: tuple[str, ...] = ()
+    setting_revision: int = 0
 
 
 class World(msgspec.Struct, frozen=True):
@@ -61,6 +75,7 @@ class World(msgspec.Struct, frozen=True):
     places: dict[str, Place] = {}
     activities: dict[str, Activity] = {}
     edges: dict[tuple[str, str], Edge] = {}
+    pins: tuple[Pin, ...] = ()
 
     @property
     def chat_id(self) -> str:
@@ -95,17 +110,17 @@ def _state(world: World, **values: Any) -> World:
 
 
 def _container_created(world: World, event: Event, data: ContainerCreated) -> Step:
-    place = places.created(world.chat_id, data)
+    place = places.created(world.chat_id, event, data)
     return replace(world, places={**world.places, place.id: place}), [Put(place)]
 
 
 def _activity_change(world: World, event: Event, data: ActivityChange) -> Step:
-    activity = activities.changed(world.chat_id, data)
+    activity = activities.changed(world.chat_id, event, data)
     return replace(world, activities={**world.activities, activity.entity: activity}), [Put(activity)]
 
 
 def _clock_advanced(world: World, event: Event, data: ClockAdvanced) -> Step:
-    return _state(world, clock_at=data.at), []
+    return _state(world, clock_at=data.at, setting_revision=event.id), []
 
 
 def _scene_opened(world: World, event: Event, data: SceneOpened) -> Step:
@@ -164,8 +179,56 @@ def _memory_written(world: World, event: Event, data: MemoryWritten) -> Step:
     return world, [Put(memory), *seen_by]
 
 
+def _memory(event: Event, memory_id: str, **values: Any) -> Set:
+    return Set(memories.Memory.table, (memory_id,), {**values, "revision": event.id})
+
+
 def _memory_significance_set(world: World, event: Event, data: MemorySignificanceSet) -> Step:
-    return world, [Set(memories.Memory.table, (data.memory_id,), {"significance": data.significance})]
+    return world, [_memory(event, data.memory_id, significance=data.significance)]
+
+
+def _memory_keyed(world: World, event: Event, data: MemoryKeyed) -> Step:
+    return world, [_memory(event, data.memory_id, keys=msgspec.json.encode(data.keys).decode())]
+
+
+def _memory_rewritten(world: World, event: Event, data: MemoryRewritten) -> Step:
+    return world, [_memory(event, data.memory_id, text=data.text)]
+
+
+def _memory_pin_changed(world: World, event: Event, data: MemoryPinChanged) -> Step:
+    others = tuple(pin for pin in world.pins if pin.memory_id != data.memory_id)
+    kept = (*others, Pin(data.memory_id, data.owner, data.by_hand)) if data.pinned else others
+    values = {
+        "pinned": int(data.pinned),
+        "auto_pinned": int(data.pinned and not data.by_hand),
+        "pin_event_id": event.id if data.pinned else 0,
+    }
+    return replace(world, pins=kept), [_memory(event, data.memory_id, **values)]
+
+
+def _memories_consolidated(world: World, event: Event, data: MemoriesConsolidated) -> Step:
+    return world, [_memory(event, memory_id, consolidated=1) for memory_id in data.memory_ids]
+
+
+def _edge_summary_set(world: World, event: Event, data: EdgeSummarySet) -> Step:
+    edge = replace(
+        world.edge(data.source, data.target), summary=data.summary, revision=event.id, last_at=event.ts
+    )
+    return replace(world, edges={**world.edges, (edge.source, edge.target): edge}), [Put(edge)]
+
+
+def _weather_changed(world: World, event: Event, data: WeatherChanged) -> Step:
+    return _state(world, weather=data.weather, setting_revision=event.id), []
+
+
+def _digest_finished(world: World, event: Event, data: DigestFinished) -> Step:
+    return world, []
+
+
+def _manual_edit(world: World, event: Event, data: ManualEdit) -> Step:
+    fixed = tuple(sorted({*world.state.fixed, *data.fixes} - {*data.releases}))
+    after, changes = edits.CASES[data.what](_state(world, fixed=fixed), event, data)
+    return after, changes
 
 
 _CASES: dict[type, Callable[[World, Event, Any], Step]] = {
@@ -183,4 +246,12 @@ _CASES: dict[type, Callable[[World, Event, Any], Step]] = {
     EdgeUpdate: _edge_update,
     MemoryWritten: _memory_written,
     MemorySignificanceSet: _memory_significance_set,
+    MemoryKeyed: _memory_keyed,
+    MemoryRewritten: _memory_rewritten,
+    MemoryPinChanged: _memory_pin_changed,
+    MemoriesConsolidated: _memories_consolidated,
+    EdgeSummarySet: _edge_summary_set,
+    WeatherChanged: _weather_changed,
+    DigestFinished: _digest_finished,
+    ManualEdit: _manual_edit,
 }

@@ -101,7 +101,7 @@ async def _endpoint(settings: Settings, clock: Clock) -> list[Finding]:
     endpoint = Endpoint(connection.authority, connection.base_url, connection.key_to_send)
     try:
         probe = await gateway.probe(endpoint, connection.narrative_model)
-        return [Finding(f"model: {one.what}", one.works, one.says) for one in probe.findings]
+        return [Finding(f"model: {one.what}", one.ok is not False, one.sentence) for one in probe.findings]
     except ChatError as problem:
         return [Finding("model", False, f"{problem.message} {problem.next_step}")]
     finally:

@@ -10,11 +10,13 @@ from typing import Any
 from chat.clock import Clock
 from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
-from chat.engine import authoring, kickoff, recovery, timeline, turn
+from chat.domain.scenes import NextPlace
+from chat.engine import authoring, digest, kickoff, recovery, scenes, timeline, turn
 from chat.engine.authoring import BotFields, YouFields
+from chat.engine.digest import Digests
 from chat.engine.hub import Hub
 from chat.engine.publish import publish
-from chat.engine.run import Run, RunningReply, Runs, RunStatus
+from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
 from chat.llm.calls import Endpoint, ModelInfo, Probe
@@ -37,6 +39,8 @@ class Engine:
         self.settings, self.store, self.gateway, self.clock, self.demo = settings, store, gateway, clock, demo
         self.hub = Hub(clock.new_id().lower(), self._snapshot)
         self.runs = Runs()
+        self.digests = Digests()
+        self.background: dict[str, RunStatus] = {}
         self.history_from: dict[tuple[str, str], str] = {}
         self.own_ports: tuple[int, ...] = ()
         store.on_commit(lambda commit: publish(self.hub, commit))
@@ -56,6 +60,7 @@ class Engine:
             await run.stop("shutdown")
         for run in self.runs.all():
             await run.finished.wait()
+        await self.digests.stop()
         self.hub.close()
 
     # Who is asked
@@ -150,6 +155,14 @@ class Engine:
     async def retry(self, chat_id: str, turn_id: str) -> str:
         return await timeline.retry(self, chat_id, turn_id)
 
+    async def digest_again(self, chat_id: str, turn_id: str) -> None:
+        """Ask once more what a reply changed, where that failed. Raises NotFound, Refused when it was worked out."""
+        await digest.ask_again(self, chat_id, turn_id)
+
+    async def close_scene(self, chat_id: str, place: NextPlace) -> None:
+        """Close the scene by hand and open the next; each witness keeps one memory of it. Raises TurnRunning."""
+        await scenes.close_by_hand(self, chat_id, place)
+
     async def save_composer_draft(self, chat_id: str, text: str) -> None:
         if chat_id not in self.store.library.chats:
             raise NotFound("There is no such chat.")
@@ -159,11 +172,21 @@ class Engine:
 
     def status(self, chat_id: str) -> RunStatus:
         run = self.runs.get(chat_id)
-        return RunStatus(run.status, run.detail, run.reply_id) if run else RunStatus("idle", "")
+        if run is None:
+            return self.background.get(chat_id, RunStatus("idle", ""))
+        return RunStatus(run.status, run.detail, run.reply_id)
 
     def running_reply(self, chat_id: str) -> RunningReply | None:
         run = self.runs.get(chat_id)
         return RunningReply(run.reply_id, run.speaker, run.text) if run else None
+
+    def tell_if_idle(self, chat_id: str, status: Status, detail: str) -> None:
+        """What is going on behind the story, for as long as no reply is being written."""
+        if self.runs.get(chat_id) is None:
+            self.background[chat_id] = RunStatus(status, detail)
+            self.hub.send(chat_id, "status", {"status": status, "detail": detail, "turn": None})
+            if status == "idle":
+                del self.background[chat_id]
 
     def new_run(self, chat_id: str, idempotency_key: str = "") -> Run:
         return Run(chat_id, self.clock.new_id(), self.hub, self.clock, idempotency_key)

@@ -5,6 +5,7 @@ Whatever the model's server does, what has arrived is kept: in the run for the t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
 from chat.engine.run import Run
 from chat.errors import ProviderError
-from chat.llm.calls import CallRecord, NarrateRequest
+from chat.llm.calls import CallRecord, Message, NarrateRequest
 from chat.llm.narration import Narration
 from chat.observe import get_logger
 from chat.store.state import State
@@ -32,22 +33,23 @@ REASONING_KEPT_CHARS = 20_000
 
 @dataclass(frozen=True)
 class Told:
-    """How a call of the model ended; `record` is None when it was never made."""
+    """How a call of the model ended; `record` is None when it was never made, `messages` what it was asked with."""
 
     ending: Ending
     record: CallRecord | None
     call_id: str
+    messages: Sequence[Message] = ()
 
 
 async def tell(engine: Engine, run: Run) -> Told:
     """The reply from prompt to last word. Raises ChatError when it never got as far as asking the model."""
     prepared = await prepare.prepare(engine, run)
     call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
-    if run.is_stopping:
+    if run.is_stopping():
         return Told(_ending(engine, run, "", None, prepared, call_id), None, call_id)
     await _start(engine, run, prepared)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), _request(engine, prepared))
-    if run.is_stopping:
+    if run.is_stopping():
         await narration.aclose()
     problem: ProviderError | None = None
     with run.step("narrate", model=prepared.model):
@@ -58,7 +60,7 @@ async def tell(engine: Engine, run: Run) -> Told:
         finally:
             await narration.aclose()
     ending = _ending(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
-    return Told(ending, narration.record(), call_id)
+    return Told(ending, narration.record(), call_id, prepared.messages)
 
 
 def _request(engine: Engine, prepared: Prepared) -> NarrateRequest:
@@ -145,6 +147,6 @@ def _ending(
 def _error(run: Run, problem: ProviderError | None) -> tuple[str, str, str]:
     if run.cause == "shutdown":
         return "interrupted", INTERRUPTED.message, INTERRUPTED.next_step
-    if run.is_stopping or problem is None:
+    if run.is_stopping() or problem is None:
         return "", "", ""
     return problem.code, problem.message, problem.next_step

@@ -52,6 +52,7 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
     model = engine.narrative_model()
     if not model:
         raise Refused("No model is chosen for the story.", "Choose one in Settings, then retry.")
+    await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
     with run.step("retrieve", k=engine.settings.budget.recall_k):
         context = await read_context(engine.store, run.chat_id, run.speaker, engine.settings.budget.recall_k)
     with run.step("assemble", model=model):

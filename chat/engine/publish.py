@@ -15,6 +15,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "branch_forked": (),
     "branch_selected": ("transcript", "rail", "drawer", "composer"),
     "memory_written": ("drawer",),
+    "digest_finished": ("drawer",),
     "model_call_finished": (),
 }
 _STORY_PARTS = ("drawer", "rail")

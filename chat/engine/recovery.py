@@ -29,7 +29,18 @@ async def recover(engine: Engine) -> int:
         await close_turn(engine, turn)
     for turn_id in engine.store.journals():
         engine.store.reply_journal(turn_id).remove()
+    await _finish_digests(engine)
     return len(left)
+
+
+async def _finish_digests(engine: Engine) -> None:
+    """Digests a crash left undone, where the reply is still the last turn of its chat."""
+    library = engine.store.library
+    async with engine.store.reading() as reader:
+        for turn in await views.undigested_turns(reader):
+            latest = await views.transcript(reader, library, turn.chat_id, limit=1)
+            if latest.turns and latest.turns[-1].id == turn.id:
+                engine.digests.start(engine, turn.chat_id, turn.id)
 
 
 async def close_interrupted(engine: Engine, chat_id: str) -> None:

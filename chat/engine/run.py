@@ -74,7 +74,6 @@ class Run:
         self.hub.token(self.chat_id, self.reply_id, len(self.text), text)
         self.text += text
 
-    @property
     def is_stopping(self) -> bool:
         """Somebody asked for the end of this reply."""
         return bool(self.cause)

@@ -20,6 +20,7 @@ from chat.engine.calls import call_finished
 from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
 from chat.engine.run import Run
 from chat.errors import ChatError, StoreError
+from chat.llm.calls import Message
 from chat.observe import get_logger, logged_as
 from chat.store.state import State
 
@@ -147,7 +148,16 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> N
     finally:
         engine.runs.release(run)
     _say_how_it_ended(run, ending, problem)
+    if ending.text and not problem and run.cause != "shutdown":
+        engine.digests.start(engine, run.chat_id, run.reply_id, _asked_and_told(engine, told))
     await engine.store.checkpoint()
+
+
+def _asked_and_told(engine: Engine, told: Told | None) -> list[Message]:
+    """The prompt with its reply, for a digest by the same model: its server has all of it cached."""
+    if told is None or engine.classifier_model() != engine.narrative_model():
+        return []
+    return [*told.messages, {"role": "assistant", "content": told.ending.text}]
 
 
 def _say_how_it_ended(run: Run, ending: Ending, problem: StoreError | None) -> None:

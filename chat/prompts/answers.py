@@ -105,3 +105,91 @@ class KickoffAnswer(_Answer):
     affinity: Degree = 50
     trust: Degree = 50
     opening: Opening = ""
+
+
+def _numbers(most: int) -> BeforeValidator:
+    def clip(value: Any) -> list[int]:
+        items = value if isinstance(value, list) else [value]
+        return [int(one) for one in items if str(one).strip().lstrip("-").isdecimal()][:most]
+
+    return BeforeValidator(clip)
+
+
+Cites = Annotated[list[int], _numbers(40)]
+Change = Annotated[int, _number(-100, 100, 0)]
+
+
+class FeelingAnswer(_Answer):
+    """A changed feeling of one toward another."""
+
+    source: Name
+    target: Name
+    affinity: Change = 0
+    trust: Change = 0
+    reason: Sentence = ""
+    cites: Cites = []
+
+
+class FactAnswer(_Answer):
+    """Something somebody learned."""
+
+    owner: Name
+    about: Name = ""
+    text: Sentence
+    cites: Cites = []
+
+
+class DoingAnswer(_Answer):
+    """What somebody does now."""
+
+    who: Name
+    posture: Name = ""
+    action: Phrase = ""
+    holding: Annotated[list[str], _texts(6, NAME_CHARS)] = []
+    attention: Phrase = ""
+    cites: Cites = []
+
+
+class SceneAnswer(_Answer):
+    """Whether the scene ended here, and where the story goes on."""
+
+    ended: Annotated[bool, _flag(False)] = False
+    why: Annotated[
+        Literal["", "left_place", "time_skip", "parted"],
+        _one_of("left_place", "time_skip", "parted", otherwise=""),
+    ] = ""
+    next_place: Name = ""
+    next_place_type: Name = ""
+    moved: Annotated[list[str], _texts(8, NAME_CHARS)] = []
+    cites: Cites = []
+
+
+def _items(most: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: value[:most] if isinstance(value, list) else [])
+
+
+class DigestAnswer(_Answer):
+    """What an exchange changed. Each list item stands by itself: a bad one is left out, the others count."""
+
+    feelings: Annotated[list[FeelingAnswer], _items(20)] = []
+    facts: Annotated[list[FactAnswer], _items(20)] = []
+    activities: Annotated[list[DoingAnswer], _items(20)] = []
+    minutes: Annotated[int, _number(0, MOST_MINUTES, 0)] = 0
+    weather: Name = ""
+    significance: Annotated[int, _number(0, 3, 1)] = 1
+    scene: Annotated[SceneAnswer, _part(SceneAnswer)] = SceneAnswer()
+
+
+class FeelingSummaryAnswer(_Answer):
+    """A feeling toward one person, summed up after a scene."""
+
+    target: Name
+    summary: Sentence
+
+
+class SceneMemoryAnswer(_Answer):
+    """What one witness keeps of a whole scene."""
+
+    memory: Annotated[str, _text(1_200)] = ""
+    significance: Annotated[int, _number(0, 3, 1)] = 1
+    feelings: Annotated[list[FeelingSummaryAnswer], _items(8)] = []

@@ -48,3 +48,5 @@ def _load(name: str) -> PromptText:
 NARRATE_SYSTEM = _load("narrate_system")
 NARRATE_VOLATILE = _load("narrate_volatile")
 KICKOFF = _load("kickoff")
+DIGEST = _load("digest")
+SCENE_MEMORY = _load("scene_memory")

@@ -13,19 +13,25 @@ from chat.app import running_engine
 from chat.clock import Clock
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.turns import Turn
+from chat.domain.world import World
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.engine import Engine
 from chat.settings import load_settings
 from chat.settings.schema import Settings
 from chat.store import views
-from tests.support.peer import Peer
-from tests.support.peer_acts import Reply
+from tests.support.peer import Peer, Received
+from tests.support.peer_acts import Act, Answer, Reply
 
 
 @pytest.fixture
 def peer() -> Iterator[Peer]:
-    with Peer(default=Reply('*nods* "Mm-hm."')) as running:
+    with Peer(default=answer) as running:
         yield running
+
+
+def answer(received: Received) -> Act:
+    """What nobody scripted: a nod for a turn, and "nothing changed" for a structured question."""
+    return Answer({"significance": 1}) if received.schema_name else Reply('*nods* "Mm-hm."')
 
 
 @pytest.fixture
@@ -62,6 +68,14 @@ class Stage:
         assert accepted.reply_id
         await self.settled(chat_id or self.first)
         return accepted.reply_id
+
+    async def digested(self, chat_id: str | None = None) -> None:
+        """Wait until what the last reply changed has been worked out."""
+        assert await self.engine.digests.wait(chat_id or self.first, 20)
+
+    async def world(self, chat_id: str | None = None) -> World:
+        async with self.engine.store.reading() as reader:
+            return await views.world(reader, chat_id or self.first)
 
     async def settled(self, chat_id: str) -> None:
         if run := self.engine.runs.get(chat_id):

@@ -121,7 +121,8 @@ async def test_a_server_that_stops_while_replying_keeps_the_partial_reply(
         assert (reply.error_code, reply.truncated, reply.is_running) == ("interrupted", True, False)
         await engine.retry(chat_id, reply.id)
         run = engine.runs.get(chat_id)
-        assert run and run.task
+        assert run
+        assert run.task
         await run.task
 
 

@@ -9,8 +9,8 @@ import pytest
 from chat.errors import BlankText, DoesNotFit, NotFound, TextNotStorable, TextTooLong, TurnRunning
 from chat.store import views
 from tests.engine.conftest import Stage
-from tests.support.peer import Peer
-from tests.support.peer_acts import Reply
+from tests.support.peer import Peer, Received
+from tests.support.peer_acts import Act, Answer, Reply
 
 
 async def test_a_turn_stores_both_halves_word_for_word(stage: Stage, peer: Peer) -> None:
@@ -88,8 +88,10 @@ async def test_the_same_post_twice_is_one_turn(stage: Stage, peer: Peer) -> None
 
 
 async def test_two_chats_stream_at_once_without_mixing(stage: Stage, peer: Peer) -> None:
-    def answer(received: object) -> Reply:
-        word = "apple" if "apple" in received.text else "pear"  # type: ignore[attr-defined]
+    def answer(received: Received) -> Act:
+        if received.schema_name:
+            return Answer({})
+        word = "apple" if "apple" in received.text else "pear"
         return Reply(" ".join([word] * 30), pace_s=0.005)
 
     peer._default = answer
@@ -176,7 +178,8 @@ async def test_the_manifest_of_a_reply_says_what_its_prompt_held(stage: Stage) -
     reply_id = await stage.say("hello")
     async with stage.engine.store.reading() as reader:
         turn = await views.turn(reader, reply_id)
-        assert turn and turn.started_event_id
+        assert turn
+        assert turn.started_event_id
         started = await views.event(reader, turn.started_event_id)
     assert started
     manifest = started.data.manifest  # type: ignore[attr-defined]

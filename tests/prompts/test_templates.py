@@ -9,13 +9,15 @@ from importlib.resources import files
 import pytest
 from jinja2 import UndefinedError
 
-from chat.prompts.templates import KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE
+from chat.prompts.templates import DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY
 
-TEXTS = (KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE)
+TEXTS = (DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY)
 WORDS_OF_VERSION = {
+    "digest": (1, "7d1a26efe5e9"),
     "kickoff": (1, "f7d4e9d7bff2"),
     "narrate_system": (1, "956462c6142e"),
     "narrate_volatile": (1, "1260b8ef2e20"),
+    "scene_memory": (1, "22a4d6291413"),
 }
 
 
@@ -39,6 +41,6 @@ def test_changed_words_ask_for_a_new_version() -> None:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
 def test_a_missing_value_is_an_error_and_not_an_empty_place(text: object) -> None:
-    block = {"kickoff": "task", "narrate_system": "identity", "narrate_volatile": "now"}
+    block = {"narrate_system": "identity", "narrate_volatile": "now", "digest": "lines"}
     with pytest.raises(UndefinedError):
-        text.block(block[text.name])  # type: ignore[attr-defined]
+        text.block(block.get(text.name, "task"))  # type: ignore[attr-defined]

@@ -180,6 +180,7 @@ class MemoryWritten(StoryPayload, frozen=True):
     source: str = "direct"
     reliability: float = 1.0
     significance: int = 1
+    level: Literal["turn", "scene"] = "turn"
 
 
 class MemorySignificanceSet(StoryPayload, frozen=True):
@@ -189,3 +190,89 @@ class MemorySignificanceSet(StoryPayload, frozen=True):
     memory_id: str
     significance: int
     prior: int
+
+
+class EdgeSummarySet(StoryPayload, frozen=True):
+    """A feeling was summed up anew, at the close of a scene or by hand."""
+
+    kind = "edge_summary_set"
+    source: str
+    target: str
+    summary: str
+    prior: str
+    facts: tuple[str, ...] = ()
+
+
+class WeatherChanged(StoryPayload, frozen=True):
+    """The weather of the scene is now this."""
+
+    kind = "weather_changed"
+    weather: str
+    prior: str
+
+
+class MemoryKeyed(StoryPayload, frozen=True):
+    """Facts found in what a memory holds, kept as extra search keys that point to its turn."""
+
+    kind = "memory_keyed"
+    memory_id: str
+    keys: tuple[str, ...]
+
+
+class MemoryPinChanged(StoryPayload, frozen=True):
+    """A memory was pinned or let go. `by_hand` pins are never evicted; `prior_pinned` is what it was."""
+
+    kind = "memory_pin_changed"
+    memory_id: str
+    owner: str
+    pinned: bool
+    by_hand: bool
+    prior_pinned: bool
+
+
+class MemoryRewritten(StoryPayload, frozen=True):
+    """A memory got other words; the ones before stay in the log."""
+
+    kind = "memory_rewritten"
+    memory_id: str
+    text: str
+    prior: str
+
+
+class MemoriesConsolidated(StoryPayload, frozen=True):
+    """A scene memory stands for these turn memories of the same owner; they stay searchable and weigh less."""
+
+    kind = "memories_consolidated"
+    scene_id: str
+    owner: str
+    into_memory_id: str
+    memory_ids: tuple[str, ...]
+
+
+class DigestFinished(StoryPayload, frozen=True):
+    """What changed in an exchange was worked out. `outcome` is ok, partial, failed or late_ok.
+
+    `dropped` says in words what was left out and why; `quarantine_ids` name what could not be read at all.
+    """
+
+    kind = "digest_finished"
+    turn_id: str
+    outcome: str
+    dropped: tuple[str, ...] = ()
+    quarantine_ids: tuple[str, ...] = ()
+
+
+class ManualEdit(StoryPayload, frozen=True):
+    """The player changed something by hand. `what` is activity, edge, memory, place, clock or weather.
+
+    `target` is an entity, "source>target", a memory or place id, or empty; values are by field name.
+    A field in `fixes` wins over the classifier until it is in `releases` of a later edit.
+    """
+
+    kind = "manual_edit"
+    what: str
+    target: str
+    values: dict[str, Any]
+    prior: dict[str, Any]
+    fixes: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()

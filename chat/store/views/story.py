@@ -54,7 +54,7 @@ async def scene(reader: Reader, scene_id: str) -> Scene:
 async def undigested_turns(reader: Reader, limit: int = 20) -> list[Turn]:
     """The latest replies, of any chat, that ended with words and whose digest was not done."""
     waiting = (
-        "where role = 'assistant' and is_digested = 0 and is_running = 0 and origin = 'reply' and text <> '' "
+        "where role = 'assistant' and digest_outcome = '' and is_running = 0 and origin = 'reply' and text <> '' "
         "order by event_id desc limit ?"
     )
     return await reader.records(Turn, waiting, (limit,))

@@ -1,0 +1,252 @@
+"""After a reply: one structured question about what it changed, and the events that follow from the answer.
+
+The reply is stored and the chat is free before this begins. A classifier that fails, babbles or is slow costs nothing
+but its own part: what is usable is applied, the rest lies in the quarantine, and a late answer takes its turn's place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chat.domain import digest as digests
+from chat.domain import exchange
+from chat.domain.digest import ActivityItem, Digest, FactItem, FeelingItem
+from chat.domain.events import NewEvent, ledger, story
+from chat.domain.lineage import is_visible
+from chat.domain.memories import Memory
+from chat.domain.turns import Turn
+from chat.domain.witness import readable
+from chat.domain.world import World
+from chat.engine import scenes
+from chat.engine.calls import call_finished
+from chat.engine.prepare import count
+from chat.engine.quarantine import quarantined
+from chat.errors import ChatError, NotFound, Refused, StoreError
+from chat.llm.calls import CallRecord, Classified, ClassifyRequest, Message
+from chat.observe import get_logger, logged_as
+from chat.prompts.answers import DigestAnswer, SceneAnswer
+from chat.prompts.digest import DigestInput, DigestLine, digest_messages
+from chat.store import views
+from chat.store.state import State
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+log = get_logger(__name__)
+ANSWER_TOKENS = 700
+WINDOW_TURNS = 16
+FAILED = "failed"
+
+
+@dataclass
+class Digests:
+    """At most one digest at a time for each chat; a later one waits for the one before."""
+
+    running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    def start(self, engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message] = ()) -> None:
+        earlier = self.running.get(chat_id)
+        task = asyncio.create_task(_run(engine, chat_id, turn_id, before, earlier), name=f"digest {turn_id}")
+        self.running[chat_id] = task
+        task.add_done_callback(lambda done: self._forget(chat_id, done))
+
+    async def wait(self, chat_id: str, timeout_s: float) -> bool:
+        """True when no digest of this chat is running any more; a late one goes on by itself."""
+        task = self.running.get(chat_id)
+        if task is None:
+            return True
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        return bool(done)
+
+    async def stop(self) -> None:
+        """End them all; what was not finished is found in the log at the next start."""
+        tasks = list(self.running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, chat_id: str, task: asyncio.Task[None]) -> None:
+        if self.running.get(chat_id) is task:
+            del self.running[chat_id]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What a digest is about: the exchange, who is there, and the memories written with the reply."""
+
+    world: World
+    exchange: list[Turn]
+    memories: list[Memory]
+    ids: dict[str, str]
+
+
+async def _run(
+    engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message], earlier: asyncio.Task[None] | None
+) -> None:
+    with logged_as(chat_id=chat_id, turn_id=turn_id):
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        try:
+            await digest(engine, chat_id, turn_id, before)
+        except StoreError as problem:
+            log.warning("digest_failed", code=problem.code)
+        except Exception:
+            log.exception("digest_failed")
+        finally:
+            engine.tell_if_idle(chat_id, "idle", "")
+
+
+async def digest(engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message] = ()) -> None:
+    """Work out what the exchange that ends with this reply changed, and apply it at the reply's own step."""
+    seen = await _look(engine, chat_id, turn_id)
+    if seen is None:
+        return
+    engine.tell_if_idle(chat_id, "summarizing", "Taking note of what changed.")
+    classified, problem = await _ask(engine, seen, before)
+    kept = quarantined(engine, classified.failures if classified else (), "digest", chat_id, turn_id)
+    await _apply(engine, chat_id, seen, classified, problem, kept)
+
+
+async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
+    """Start the digest of a reply whose first one failed. Raises NotFound, or Refused when there is nothing to redo."""
+    async with engine.store.reading() as reader:
+        known = await views.turn(reader, turn_id)
+    if known is None or known.chat_id != chat_id:
+        raise NotFound("There is no such turn in this chat.")
+    if known.digest_outcome not in ("", FAILED):
+        raise Refused("What this reply changed has been worked out already.")
+    engine.digests.start(engine, chat_id, turn_id)
+
+
+async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
+    """The exchange on the visible line, None when the turn is not (or no longer) on it or has no words."""
+    library = engine.store.library
+    async with engine.store.reading() as reader:
+        window = await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)
+        world = await views.world(reader, chat_id)
+        memories = await views.memories_of_turn(reader, turn_id)
+    turns = window.turns
+    at = next((index for index, turn in enumerate(turns) if turn.id == turn_id), None)
+    if at is None or not turns[at].text.strip():
+        return None
+    unanswered = exchange.unanswered(turns[:at])
+    ids = {library.name_of(one).casefold(): one for one in turns[at].present}
+    return _Scene(world, [*unanswered, turns[at]], memories, ids)
+
+
+async def _ask(
+    engine: Engine, seen: _Scene, before: Sequence[Message]
+) -> tuple[Classified[DigestAnswer] | None, ChatError | None]:
+    timeouts = engine.settings.timeouts
+    prompt = digest_messages(
+        _input(engine, seen), engine.settings.budget.classifier_hard_tokens, count, before
+    )
+    request = ClassifyRequest(
+        purpose="digest",
+        model=engine.classifier_model(),
+        messages=prompt.messages,
+        answer=DigestAnswer,
+        default=DigestAnswer(),
+        max_tokens=ANSWER_TOKENS,
+        first_token_s=timeouts.first_token_s,
+        between_tokens_s=timeouts.classifier_s,
+    )
+    try:
+        return await engine.gateway.classify(engine.endpoint(), request), None
+    except ChatError as problem:
+        return None, problem
+
+
+def _input(engine: Engine, seen: _Scene) -> DigestInput:
+    name_of = engine.store.library.name_of
+    lines = [
+        DigestLine(line.number, name_of(line.turn.speaker), readable(line.segment).strip())
+        for line in digests.lines_of(seen.exchange)
+    ]
+    place = seen.world.place()
+    doing = seen.world.activities
+    state = [f"{name_of(one)} was {said}." for one in doing if (said := doing[one].sentence())]
+    names = tuple(name_of(one) for one in seen.exchange[-1].present)
+    return DigestInput(names, place.name if place else "", tuple(state), tuple(lines))
+
+
+async def _apply(
+    engine: Engine,
+    chat_id: str,
+    seen: _Scene,
+    classified: Classified[DigestAnswer] | None,
+    problem: ChatError | None,
+    kept: Sequence[str],
+) -> None:
+    reply = seen.exchange[-1]
+    signal: list[SceneAnswer] = []
+
+    def applied(state: State) -> list[NewEvent]:
+        signal.clear()
+        known = state.turn(reply.id)
+        line = state.library.lineage(chat_id)
+        if (
+            known is None
+            or known.digest_outcome not in ("", FAILED)
+            or not is_visible(line, reply.branch_id, reply.step)
+        ):
+            return []
+        world = state.world(chat_id)
+        latest = state.recent_turns(chat_id, 1)
+        is_tip = bool(latest) and latest[0].id == reply.id
+        answer = classified.answer if classified else DigestAnswer()
+        done = digests.apply(world, seen.exchange, seen.memories, _digest(answer, seen.ids), is_tip=is_tip)
+        dropped = [*done.dropped, *([problem.message] if problem else [])]
+        outcome = _outcome(classified, is_tip)
+        events = done.events if classified and not classified.defaulted else []
+        if is_tip and events is done.events and answer.scene.ended:
+            signal.append(answer.scene)
+        told = digests.finished(reply.id, outcome, dropped, kept)
+        calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in _records(classified)]
+        return [*story(chat_id, reply.branch_id, reply.step, *events, told), *(ledger(one) for one in calls)]
+
+    await engine.store.execute(applied, caused_by=reply.id)
+    if signal:
+        await scenes.close_by_signal(engine, chat_id, seen.exchange, signal[0], seen.ids)
+
+
+def _records(classified: Classified[DigestAnswer] | None) -> Sequence[CallRecord]:
+    return classified.records if classified else ()
+
+
+def _outcome(classified: Classified[DigestAnswer] | None, is_tip: bool) -> str:
+    if classified is None or classified.defaulted:
+        return FAILED
+    if classified.salvaged:
+        return "partial"
+    return "ok" if is_tip else "late"
+
+
+def _digest(answer: DigestAnswer, ids: dict[str, str]) -> Digest:
+    """The answer with names turned into entity ids; a name nobody present bears becomes an empty id."""
+
+    def known(name: str) -> str:
+        return ids.get(name.strip().casefold(), "")
+
+    return Digest(
+        feelings=tuple(
+            FeelingItem(known(f.source), known(f.target), f.affinity, f.trust, f.reason, tuple(f.cites))
+            for f in answer.feelings
+        ),
+        facts=tuple(
+            FactItem(
+                known(f.owner), known(f.about) if f.about.strip() else known(f.owner), f.text, tuple(f.cites)
+            )
+            for f in answer.facts
+        ),
+        activities=tuple(
+            ActivityItem(known(a.who), a.posture, a.action, tuple(a.holding), a.attention, tuple(a.cites))
+            for a in answer.activities
+        ),
+        minutes=answer.minutes,
+        weather=answer.weather,
+        significance=answer.significance,
+    )

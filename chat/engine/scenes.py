@@ -1,0 +1,228 @@
+"""Closing a scene: at a signal in the story or by the player's button; then each witness keeps one memory of it.
+
+The close itself is one command and moves the story at once. The memories are asked for afterwards, one call for each
+witness over what that witness saw, and take the step of the close, whenever they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chat.domain import chats, scenes
+from chat.domain.digest import lines_of
+from chat.domain.events import (
+    EdgeSummarySet,
+    EdgeUpdate,
+    MemoriesConsolidated,
+    MemoryWritten,
+    NewEvent,
+    SceneClosed,
+    StoryPayload,
+    ledger,
+    story,
+)
+from chat.domain.lineage import is_visible
+from chat.domain.memories import SIGNIFICANCE_MAX, Memory
+from chat.domain.people import is_you
+from chat.domain.pins import pins_after
+from chat.domain.scenes import NextPlace, Scene
+from chat.domain.turns import Turn
+from chat.domain.world import World
+from chat.engine.calls import call_finished
+from chat.engine.prepare import count
+from chat.engine.quarantine import quarantined
+from chat.errors import ChatError, TurnRunning
+from chat.llm.calls import ClassifyRequest
+from chat.observe import get_logger
+from chat.prompts.answers import SceneAnswer, SceneMemoryAnswer
+from chat.prompts.scene import scene_messages
+from chat.store import views
+from chat.store.state import Decide, State
+
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
+log = get_logger(__name__)
+ANSWER_TOKENS = 600
+FACT_CHARS = 240
+
+
+async def close_by_signal(
+    engine: Engine, chat_id: str, exchange: Sequence[Turn], signal: SceneAnswer, ids: dict[str, str]
+) -> None:
+    """The digest saw the scene end: close it at the step of the reply that ended it."""
+    reply = exchange[-1]
+    if not signal.why or not {line.number for line in lines_of(exchange)} & set(signal.cites):
+        return
+    moved = tuple(ids[name.casefold()] for name in signal.moved if name.casefold() in ids)
+    place = NextPlace(signal.next_place, signal.next_place_type, moved)
+
+    def closed(state: State) -> list[NewEvent]:
+        world, latest = state.world(chat_id), state.recent_turns(chat_id, 1)
+        is_tip = bool(latest) and latest[0].id == reply.id
+        if (
+            not is_tip
+            or world.scene is None
+            or world.scene.id != reply.scene_id
+            or "place" in world.state.fixed
+        ):
+            return []
+        events = scenes.close(world, place, signal.why, 1, engine.clock.new_id)
+        return story(chat_id, reply.branch_id, reply.step, *events)
+
+    await _close(engine, chat_id, closed, reply.id)
+
+
+async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
+    """The player's button; an action of its own, so a step of its own. Raises TurnRunning while a reply runs."""
+    chats.known(engine.store.library.chats.get(chat_id))
+    if run := engine.runs.get(chat_id):
+        raise TurnRunning("A reply is being written in this scene.", turn_id=run.reply_id)
+
+    def closed(state: State) -> list[NewEvent]:
+        chat, world = state.library.chats[chat_id], state.world(chat_id)
+        events = scenes.close(world, place, "closed by hand", 1, engine.clock.new_id)
+        return story(chat_id, chat.branch_id, world.state.head_step + 1, *events)
+
+    await _close(engine, chat_id, closed, None)
+
+
+async def _close(engine: Engine, chat_id: str, decide: Decide, caused_by: str | None) -> None:
+    commit = await engine.store.execute(decide, caused_by=caused_by)
+    for event in commit.events:
+        if isinstance(event.data, SceneClosed):
+            await _remember(engine, chat_id, event.data.scene_id, event.branch_id or "", event.step or 0)
+
+
+async def _remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str, step: int) -> None:
+    async with engine.store.reading() as reader:
+        scene = await views.scene(reader, scene_id)
+        world = await views.world(reader, chat_id)
+        found = await views.memories_of_scene(reader, scene_id)
+    witnesses = sorted({memory.owner for memory in found})
+    engine.tell_if_idle(chat_id, "summarizing", "Putting the scene into memory.")
+    asked = [
+        _scene_memory(engine, scene, world, [one for one in found if one.owner == owner], branch_id, step)
+        for owner in witnesses
+    ]
+    for result in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(result, BaseException):
+            log.error("scene_memory_failed", error_type=type(result).__name__)
+
+
+async def _scene_memory(
+    engine: Engine, scene: Scene, world: World, seen: Sequence[Memory], branch_id: str, step: int
+) -> None:
+    """One call over what one witness saw; when it fails the turn memories simply stay as they are."""
+    owner, chat_id, name_of = seen[0].owner, scene.chat_id, engine.store.library.name_of
+    others = [one for one in scene.participants if one != owner]
+    place = world.places.get(scene.container_id)
+    edges = [world.edge(owner, one) for one in others]
+    told = [f"{name_of(owner)} about {name_of(e.target)} before: {e.summary}" for e in edges if e.summary]
+    messages = scene_messages(
+        owner=name_of(owner),
+        others=[name_of(one) for one in others],
+        place=place.name if place else "",
+        feelings=told,
+        seen=[memory.text for memory in seen],
+        hard_tokens=engine.settings.budget.classifier_hard_tokens,
+        count=count,
+    )
+    request = ClassifyRequest(
+        purpose="scene_memory",
+        model=engine.classifier_model(),
+        messages=messages,
+        answer=SceneMemoryAnswer,
+        default=SceneMemoryAnswer(),
+        max_tokens=ANSWER_TOKENS,
+        first_token_s=engine.settings.timeouts.first_token_s,
+        between_tokens_s=engine.settings.timeouts.classifier_s,
+    )
+    try:
+        classified = await engine.gateway.classify(engine.endpoint(), request)
+    except ChatError as problem:
+        log.warning("scene_memory_failed", code=problem.code)
+        return
+    quarantined(engine, classified.failures, "scene_memory", chat_id, seen[-1].turn_id)
+    ids = {name_of(one).casefold(): one for one in others}
+
+    def kept(state: State) -> list[NewEvent]:
+        calls = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in classified.records]
+        here = state.world(chat_id)
+        if classified.defaulted or not is_visible(state.library.lineage(chat_id), branch_id, step):
+            return [*calls]
+        events = _kept(here, scene, seen, classified.answer, ids, engine.clock.new_id())
+        return [*story(chat_id, branch_id, step, *events), *calls]
+
+    await engine.store.execute(kept, caused_by=scene.id)
+
+
+def _kept(
+    world: World,
+    scene: Scene,
+    seen: Sequence[Memory],
+    answer: SceneMemoryAnswer,
+    ids: dict[str, str],
+    memory_id: str,
+) -> list[StoryPayload]:
+    """The scene memory, what it stands for, the feelings summed up, and pivotal moments as facts."""
+    owner = seen[0].owner
+    events: list[StoryPayload] = []
+    if answer.memory.strip():
+        last = seen[-1]
+        written = MemoryWritten(
+            memory_id=memory_id,
+            owner=owner,
+            continuity=last.continuity,
+            turn_id=last.turn_id,
+            scene_id=scene.id,
+            text=answer.memory.strip(),
+            witnesses=scene.participants,
+            at=last.at,
+            significance=max(0, min(SIGNIFICANCE_MAX, answer.significance)),
+            level="scene",
+        )
+        ids_seen = tuple(one.id for one in seen if one.level == "turn" and not one.consolidated)
+        merged = MemoriesConsolidated(
+            scene_id=scene.id, owner=owner, into_memory_id=memory_id, memory_ids=ids_seen
+        )
+        events += [written, merged]
+        if written.significance == SIGNIFICANCE_MAX:
+            events += pins_after(world, owner, memory_id)
+    for feeling in answer.feelings:
+        target = ids.get(feeling.target.strip().casefold())
+        edge = world.edge(owner, target) if target else None
+        name = f"edge:{owner}>{target}:summary"
+        if edge and feeling.summary and name not in world.state.fixed and feeling.summary != edge.summary:
+            events.append(
+                EdgeSummarySet(source=owner, target=edge.target, summary=feeling.summary, prior=edge.summary)
+            )
+    return [*events, *_pivotal(world, scene, owner, seen)]
+
+
+def _pivotal(world: World, scene: Scene, owner: str, seen: Sequence[Memory]) -> list[StoryPayload]:
+    """A pivotal moment becomes a fact of the owner's edge to the player, pointing to its turn."""
+    you = next((one for one in scene.participants if is_you(one)), None)
+    if you is None:
+        return []
+    facts = [
+        (memory, (memory.keys or (memory.text,))[0][:FACT_CHARS])
+        for memory in seen
+        if memory.significance == 3
+    ]
+    known = world.edge(owner, you).facts
+    return [
+        EdgeUpdate(
+            source=owner,
+            target=you,
+            affinity_delta=0,
+            trust_delta=0,
+            reason="a pivotal moment",
+            turn_id=memory.turn_id,
+            facts=(fact,),
+        )
+        for memory, fact in facts
+        if fact not in known
+    ]
