@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from chat.web.pages import engine_of, json_response, part, wants_json
-from chat.web.routes.chats import story_view
 from chat.web.views.drawer import as_json
 from chat.web.views.story import read_story
 
@@ -18,4 +17,4 @@ async def get_drawer(request: Request, chat_id: str) -> Response:
     story = await read_story(engine_of(request), chat_id)
     if wants_json(request):
         return json_response({**as_json(story.drawer), "head": story.head})
-    return part(request, ("_drawer.html", story_view(story)))
+    return part(request, ("_drawer.html", {"drawer": story.drawer, "head": story.head}))

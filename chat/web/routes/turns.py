@@ -100,7 +100,7 @@ async def get_status(request: Request, chat_id: str) -> Response:
     story = await read_story(engine_of(request), chat_id, limit=1)
     if wants_json(request):
         return json_response({**status_json(story.status), "head": story.head})
-    return part(request, ("_status.html", story_view(story)))
+    return part(request, _status(story))
 
 
 async def _given_back(request: Request, chat_id: str, prose: str, error: ChatError) -> Response:
@@ -116,8 +116,12 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
 async def _turns(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
     """Some turns and, out of band, the status line."""
     story = await read_story(engine_of(request), chat_id)
-    status = ("_status.html", {**story_view(story), "oob": True})
-    return part(request, *_entries(story, wanted), status, status=202)
+    return part(request, *_entries(story, wanted), _status(story, oob=True), status=202)
+
+
+def _status(story: Story, *, oob: bool = False) -> tuple[str, dict[str, object]]:
+    view = {"chat_id": story.chat.id, "head": story.head, "status": story.status, "oob": oob}
+    return "_status.html", view
 
 
 def _entries(story: Story, wanted: set[str | None] | set[str]) -> list[tuple[str, dict[str, object]]]:

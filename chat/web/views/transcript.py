@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -16,6 +17,9 @@ from chat.web.markup import render_turn
 
 WINDOW = 50
 """Turns on a page; older ones are a link away, so a long story costs what a short one does."""
+
+_rendered = lru_cache(maxsize=500)(render_turn)
+"""The HTML of the turns shown last: a stored turn is rendered once, not once a page."""
 
 _ENDED = {
     "user_stop": "You stopped this reply here.",
@@ -88,7 +92,7 @@ def _entry(
         kind=_kind(turn),
         speaker=turn.speaker,
         name=library.name_of(turn.speaker),
-        html=render_turn(running_text) if turn.is_running else render_turn(turn.text, turn.segments),
+        html=render_turn(running_text) if turn.is_running else _rendered(turn.text, turn.segments),
         is_running=turn.is_running,
         trouble=trouble(turn),
         can_retry=is_last and turn.role == "assistant" and turn.origin == "reply" and not turn.is_running,
