@@ -20,7 +20,8 @@ const byId = (id) => document.getElementById(id);
 
 // Notices. One place for sentences; the server's own are markup, ours are text.
 
-function notice(message, key = "") {
+function notice(message, key) {
+  withdraw(key);
   const box = document.createElement("div");
   const text = document.createElement("p");
   box.className = "notice notice-warning";
@@ -28,7 +29,7 @@ function notice(message, key = "") {
   text.className = "notice-message";
   text.textContent = message;
   box.append(text);
-  byId("notices")?.replaceChildren(box);
+  byId("notices")?.append(box);
 }
 
 function withdraw(key) {
@@ -171,7 +172,7 @@ function byTurn(elements) {
 
 function refused(html) {
   if (html) outOfBand(parse(html));
-  else notice(UNREACHABLE);
+  else notice(UNREACHABLE, "unreachable");
   composer.box.focus();
   if (transcript) looks.transcript.soon();
 }
@@ -245,7 +246,7 @@ function startOver(fresh) {
 class Feed {
   #port = null;
   #stream = null;
-  #lostTimer = 0;
+  #lost = 0; // the timer that will say so
 
   constructor() {
     if ("SharedWorker" in globalThis) this.#share();
@@ -287,9 +288,13 @@ class Feed {
   }
 
   #state({ state, last }) {
-    clearTimeout(this.#lostTimer);
-    if (state === "lost") this.#lostTimer = setTimeout(() => notice(LOST, "lost"), PATIENCE);
-    else withdraw("lost");
+    if (state === "lost") {
+      this.#lost ||= setTimeout(() => notice(LOST, "lost"), PATIENCE);
+    } else {
+      clearTimeout(this.#lost);
+      this.#lost = 0;
+      withdraw("lost");
+    }
     if (last && Number(last.split("-").pop()) > head) everything();
   }
 }
@@ -329,7 +334,7 @@ document.addEventListener("submit", (event) => {
 /** A button inside the story, such as Retry: what comes of it is told by the stream. */
 async function act(form) {
   const response = await ask(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-  if (!response) return notice(UNREACHABLE);
+  if (!response) return notice(UNREACHABLE, "unreachable");
   byId("notices")?.replaceChildren();
   outOfBand(parse(await response.text()));
 }
@@ -349,7 +354,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const fresh = parse(detail.serverResponse ?? "").find((element) => element.id && element.id === shown.id);
   if (fresh && headOf(fresh) < headOf(shown)) detail.shouldSwap = false;
 });
-document.addEventListener("htmx:sendError", () => notice(UNREACHABLE));
+document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
 
 lock();
 if (transcript?.pinned) transcript.toEnd();
