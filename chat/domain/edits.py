@@ -7,6 +7,7 @@ over the classifier until it is released.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -70,6 +71,14 @@ def edit(
     return [ManualEdit(what=what, target=target, values=changed, prior=prior, fixes=fixes, releases=freed)]
 
 
+def is_time(text: str) -> bool:
+    """A date and time that story time can be."""
+    try:
+        return 1 <= datetime.fromisoformat(text).year <= 9998
+    except ValueError:
+        return False
+
+
 def current(world: World, what: str, target: str, memory: Memory | None = None) -> tuple[dict[str, Any], int]:
     """The present values of what can be edited, by field, and the revision they have."""
     state = world.state
@@ -112,11 +121,20 @@ def _clean(name: str, value: Any) -> Any:
     if name.startswith("is_"):
         return bool(value)
     text = str(value).strip()
+    if name == "at":
+        return story_clock(text)
     if name in ("name", "text") and not text:
         raise Refused("This cannot be empty.", "Write something, or leave it as it was.")
     if len(text) > TEXT_CHARS and name != "text":
         raise Refused(f"This can have {TEXT_CHARS:,} characters; what you wrote has {len(text):,}.")
     return text
+
+
+def story_clock(text: str) -> str:
+    """Story time as the log has it: ISO 8601 with a trailing Z. Local times are taken as they are."""
+    at = datetime.fromisoformat(text)
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _number(name: str, value: Any) -> int:

@@ -49,7 +49,7 @@ def pin(world: World, owner: str, memory_id: str, *, pinned: bool) -> list[Story
     mine = next((one for one in known if one.memory_id == memory_id), None)
     if mine is None and not pinned:
         return []
-    if mine is not None and pinned == (mine.by_hand and pinned):
+    if mine is not None and pinned and mine.by_hand:
         return []
     events: list[StoryPayload] = []
     if pinned and mine is None and len(known) >= PIN_CAP:

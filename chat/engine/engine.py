@@ -5,13 +5,14 @@ The methods only delegate: each thing that happens has a module of its own besid
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.clock import Clock
 from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
-from chat.engine import authoring, digest, kickoff, recovery, scenes, timeline, turn
+from chat.engine import authoring, digest, edits, kickoff, recovery, scenes, timeline, turn
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.digest import Digests
 from chat.engine.hub import Hub
@@ -154,6 +155,21 @@ class Engine:
 
     async def retry(self, chat_id: str, turn_id: str) -> str:
         return await timeline.retry(self, chat_id, turn_id)
+
+    async def edit(
+        self,
+        chat_id: str,
+        what: str,
+        target: str,
+        values: Mapping[str, Any],
+        revision: int,
+        releases: Sequence[str] = (),
+    ) -> int:
+        """Change something in the drawer by hand. Raises NotFound, Refused or Stale; see `engine.edits.edit`."""
+        return await edits.edit(self, chat_id, what, target, values, revision, releases)
+
+    async def pin(self, chat_id: str, memory_id: str, *, pinned: bool) -> int:
+        return await edits.pin(self, chat_id, memory_id, pinned=pinned)
 
     async def digest_again(self, chat_id: str, turn_id: str) -> None:
         """Ask once more what a reply changed, where that failed. Raises NotFound, Refused when it was worked out."""

@@ -10,6 +10,7 @@ from chat.domain.events import Event, NewEvent
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
 from chat.domain.lineage import is_visible
+from chat.domain.memories import Memory
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
@@ -17,6 +18,7 @@ from chat.store.line import END, LinePages
 from chat.store.rows import select
 
 _BY_ID = f"{select(Turn.table)} where id = ?"
+_MEMORY = f"{select(Memory.table)} where id = ?"
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
 
@@ -47,6 +49,11 @@ class State:
         """A turn of any branch."""
         found = self._conn.execute(_BY_ID, (turn_id,)).fetchone()
         return Turn.from_row(found) if found else None
+
+    def memory(self, memory_id: str) -> Memory | None:
+        """A memory of the visible line of its chat."""
+        found = self._conn.execute(_MEMORY, (memory_id,)).fetchone()
+        return Memory.from_row(found) if found else None
 
     def turn_by_key(self, chat_id: str, idempotency_key: str) -> Turn | None:
         """The turn on the visible line that was posted with this key."""

@@ -1,0 +1,135 @@
+"""Scenes close at a signal or by the button: the place made, people moved, one memory for each witness."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.domain.scenes import NextPlace
+from chat.errors import TurnRunning
+from tests.engine.conftest import Stage
+from tests.engine.test_digest import DIGEST, digest_of, memories
+from tests.support.peer import Peer
+from tests.support.peer_acts import Answer, Reply, Status
+
+SCENE = "SceneMemoryAnswer"
+LEFT = {
+    "scene": {
+        "ended": True,
+        "why": "left_place",
+        "next_place": "the park",
+        "next_place_type": "park",
+        "moved": ["Mira", "Alex"],
+        "cites": [1],
+    },
+    "significance": 3,
+}
+KEPT = {
+    "memory": "Alex asked about the lamp and Mira let him hold it.",
+    "significance": 2,
+    "feelings": [{"target": "Alex", "summary": "She begins to trust him."}],
+}
+
+
+async def test_driving_to_the_park_closes_the_scene_and_opens_one_there(stage: Stage, peer: Peer) -> None:
+    before = (await stage.world()).scene
+    assert before
+    await stage.say('"May I hold the lamp?"')
+    await stage.digested()
+    peer.script(Answer(KEPT), on=SCENE)
+    await digest_of(stage, peer, Answer(LEFT), "We drove to the park.")
+    world = await stage.world()
+    assert world.scene
+    assert world.scene.id != before.id
+    place = world.place()
+    assert place
+    assert place.name == "the park"
+    assert {one.container_id for one in world.activities.values()} == {place.id}
+    assert set(world.state.present) == {stage.mira, stage.you}
+    assert world.edge(stage.mira, stage.you).summary == "She begins to trust him."
+    kept = await memories(stage)
+    scene_memory = next(one for one in kept if one.level == "scene")
+    assert scene_memory.text == KEPT["memory"]
+    assert [one.consolidated for one in kept if one.level == "turn"] == [True, True]
+    assert world.edge(stage.mira, stage.you).facts, "a pivotal moment becomes a fact of the edge"
+
+
+async def test_a_witness_is_asked_only_about_what_it_saw(stage: Stage, peer: Peer) -> None:
+    await stage.say('"Fine day."\n/think the ruby is under the stairs ((and an aside))')
+    await stage.digested()
+    peer.script(Answer(KEPT), on=SCENE)
+    await stage.engine.close_scene(stage.first, NextPlace())
+    asked = peer.bodies()[-1]
+    text = "\n".join(message["content"] for message in asked["messages"])
+    assert "Fine day." in text
+    assert "ruby" not in text
+    assert "aside" not in text
+
+
+async def test_the_button_closes_the_scene_where_it_is(stage: Stage, peer: Peer) -> None:
+    await stage.say('"Hello."')
+    await stage.digested()
+    peer.script(Answer(KEPT), on=SCENE)
+    before = await stage.world()
+    await stage.engine.close_scene(stage.first, NextPlace())
+    world = await stage.world()
+    assert world.scene
+    assert before.scene
+    assert world.scene.id != before.scene.id
+    assert world.scene.container_id == before.scene.container_id
+    assert (await stage.world(stage.second)).scene == (await stage.world(stage.second)).scene
+
+
+async def test_with_nobody_named_everybody_comes_along(stage: Stage) -> None:
+    await stage.engine.close_scene(stage.first, NextPlace("the cellar", "cellar", (stage.you,)))
+    assert set((await stage.world()).state.present) == {stage.mira, stage.you}
+
+
+async def test_going_back_to_a_place_does_not_make_it_twice(stage: Stage) -> None:
+    await stage.engine.close_scene(stage.first, NextPlace("the cellar"))
+    await stage.engine.close_scene(stage.first, NextPlace("The Old Quay"))
+    world = await stage.world()
+    place = world.place()
+    assert place
+    assert place.name == "the old quay"
+    assert len(world.places) == 2
+
+
+async def test_a_signal_without_a_reason_or_a_line_closes_nothing(stage: Stage, peer: Peer) -> None:
+    before = (await stage.world()).scene
+    await digest_of(stage, peer, Answer({"scene": {**LEFT["scene"], "cites": [77]}}))  # type: ignore[dict-item]
+    await digest_of(stage, peer, Answer({"scene": {**LEFT["scene"], "why": "mood"}}))  # type: ignore[dict-item]
+    assert (await stage.world()).scene == before
+
+
+async def test_a_scene_memory_that_fails_leaves_the_turn_memories_as_they_are(
+    stage: Stage, peer: Peer
+) -> None:
+    await stage.say('"Hello."')
+    await stage.digested()
+    peer.script(Status(500), Status(500), on=SCENE)
+    await stage.engine.close_scene(stage.first, NextPlace())
+    assert [(one.level, one.consolidated) for one in await memories(stage)] == [("turn", False)]
+
+
+async def test_a_scene_is_not_closed_while_a_reply_is_written(stage: Stage, peer: Peer) -> None:
+    peer.script(Reply("slow slow slow", pace_s=0.05))
+    await stage.engine.take_turn(stage.first, "go")
+    with pytest.raises(TurnRunning):
+        await stage.engine.close_scene(stage.first, NextPlace())
+    await stage.settled(stage.first)
+
+
+async def test_a_retried_reply_takes_its_scene_change_back(stage: Stage, peer: Peer) -> None:
+    before = (await stage.world()).scene
+    peer.script(Answer(KEPT), on=SCENE)
+    reply_id = await digest_of(stage, peer, Answer(LEFT), "We drove to the park.")
+    peer.script(Answer({}), on=DIGEST)
+    await stage.engine.retry(stage.first, reply_id)
+    await stage.settled(stage.first)
+    await stage.digested()
+    world = await stage.world()
+    assert world.scene == before
+    place = world.place()
+    assert place
+    assert place.name == "the old quay"
+    assert not any(one.level == "scene" for one in await memories(stage))
