@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ from chat.domain.events import (
 )
 from chat.domain.segments import parse_segments
 
+if TYPE_CHECKING:
+    from chat.domain.world import World
+
 NARRATOR = "narrator"
 
 
@@ -37,10 +40,20 @@ class ActivityDraft(msgspec.Struct, frozen=True, kw_only=True):
     expected_minutes: int | None = None
 
 
+class Feeling(msgspec.Struct, frozen=True, kw_only=True):
+    """How the bot feels about the player, as values, words and facts."""
+
+    affinity: int = 50
+    trust: int = 50
+    summary: str = ""
+    facts: tuple[str, ...] = ()
+
+
 class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the confirm page shows; every field can be changed there. `start_at` is ISO 8601 in UTC.
 
-    `draft_id` becomes the chat's id, so confirming one draft twice makes one chat.
+    `draft_id` becomes the chat's id, so confirming one draft twice makes one chat. `carried` are the feelings from
+    the bot's latest chat of the continuity (`carried_from`), `fresh` those the prose alone would give.
     """
 
     draft_id: str = ""
@@ -64,6 +77,23 @@ class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
     continuity: str = "main"
     bot_speaks_first: bool = False
     note: str = ""
+    carried_from: str = ""
+    carried: Feeling | None = None
+    fresh: Feeling | None = None
+
+    @property
+    def feeling(self) -> Feeling:
+        """What the story starts with. On its own, values that were only carried over give way to the fresh ones."""
+        told = Feeling(
+            affinity=self.affinity, trust=self.trust, summary=self.feeling_summary, facts=self.facts
+        )
+        is_untouched = self.continuity == "own" and told == self.carried
+        return self.fresh if is_untouched and self.fresh else told
+
+    @property
+    def source_chat_id(self) -> str | None:
+        """The chat the feelings come from, None for a story on its own or the first of its continuity."""
+        return self.carried_from if self.carried_from and self.continuity != "own" else None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -73,8 +103,17 @@ class Started(msgspec.Struct, frozen=True):
     events: list[NewEvent]
 
 
-def confirm(draft: KickoffDraft, bot: Bot, names: dict[str, str], new_id: Callable[[], str]) -> Started:
-    """The chat, its place, activities, presence, scene, feelings and opening, in one go."""
+def confirm(
+    draft: KickoffDraft,
+    bot: Bot,
+    names: dict[str, str],
+    new_id: Callable[[], str],
+    earlier: World | None = None,
+) -> Started:
+    """The chat, its place, activities, presence, scene, feelings and opening, in one go.
+
+    `earlier` is the world of the chat the feelings are carried over from.
+    """
     chat_id, branch_id = draft.draft_id or new_id(), new_id()
     created = ChatCreated(
         chat_id=chat_id,
@@ -84,7 +123,7 @@ def confirm(draft: KickoffDraft, bot: Bot, names: dict[str, str], new_id: Callab
         you_id=draft.you_id,
         continuity=new_id() if draft.continuity == "own" else draft.continuity,
     )
-    told = [*_setting(draft, bot, new_id), *_feelings(draft, bot)]
+    told = [*_setting(draft, bot, new_id), *_feelings(draft, bot, earlier)]
     scene_id = next(event.scene_id for event in told if isinstance(event, SceneOpened))
     if draft.opening.strip():
         told.append(_opening(draft, bot, scene_id, names, new_id))
@@ -115,16 +154,33 @@ def _activity(entity: str, container_id: str, draft: ActivityDraft) -> ActivityC
     return ActivityChange(entity=entity, container_id=container_id, **msgspec.structs.asdict(draft))
 
 
-def _feelings(draft: KickoffDraft, bot: Bot) -> list[StoryPayload]:
-    seeded = EdgeSeeded(
+def _feelings(draft: KickoffDraft, bot: Bot, earlier: World | None) -> list[StoryPayload]:
+    """Both directions. What is carried over is copied by value and names the chat it came from."""
+    feeling, source = draft.feeling, draft.source_chat_id if earlier else None
+    toward_you = EdgeSeeded(
         source=bot.id,
         target=draft.you_id,
-        affinity=draft.affinity,
-        trust=draft.trust,
-        summary=draft.feeling_summary,
-        facts=draft.facts,
+        affinity=feeling.affinity,
+        trust=feeling.trust,
+        summary=feeling.summary,
+        facts=feeling.facts,
+        from_chat_id=source,
     )
-    return [seeded, EdgeSeeded(source=draft.you_id, target=bot.id)]
+    if source is None or earlier is None:
+        return [toward_you, EdgeSeeded(source=draft.you_id, target=bot.id)]
+    back = earlier.edge(draft.you_id, bot.id)
+    return [
+        toward_you,
+        EdgeSeeded(
+            source=draft.you_id,
+            target=bot.id,
+            affinity=back.affinity,
+            trust=back.trust,
+            summary=back.summary,
+            facts=back.facts,
+            from_chat_id=source,
+        ),
+    ]
 
 
 def _opening(

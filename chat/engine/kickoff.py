@@ -14,7 +14,7 @@ import msgspec
 from chat.domain import kickoff
 from chat.domain.bots import Bot
 from chat.domain.events import NewEvent, ledger
-from chat.domain.kickoff import ActivityDraft, KickoffDraft
+from chat.domain.kickoff import ActivityDraft, Feeling, KickoffDraft
 from chat.domain.people import Person
 from chat.domain.turns import check_text
 from chat.engine.calls import call_finished
@@ -49,7 +49,7 @@ async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = No
     text = check_text(prose, KICKOFF_CHARS)
     bot, you = _people(engine, bot_id, you_id)
     read = await _ask(engine, bot, you, text)
-    draft = _draft(engine, bot, you, text, read)
+    draft = await _carried_over(engine, _draft(engine, bot, you, text, read))
     await save(engine, draft)
     return draft
 
@@ -77,12 +77,35 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
         if draft.draft_id in state.library.chats:
             made.append(draft.draft_id)
             return []
-        started = kickoff.confirm(draft, bot, names, engine.clock.new_id)
+        earlier = state.world(draft.source_chat_id) if draft.source_chat_id in state.library.chats else None
+        started = kickoff.confirm(draft, bot, names, engine.clock.new_id, earlier)
         made.append(started.chat_id)
         return started.events
 
     await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
     return made[0]
+
+
+async def _carried_over(engine: Engine, draft: KickoffDraft) -> KickoffDraft:
+    """The draft with what the bot felt when it last met this player in the shared continuity, if it has."""
+    chats = engine.store.library.chats.values()
+    met = [one.id for one in chats if draft.bot_id in one.bot_ids and one.continuity == "main"]
+    async with engine.store.reading() as reader:
+        latest = await views.latest_chat(reader, met)
+        edge = (await views.world(reader, latest)).edges.get((draft.bot_id, draft.you_id)) if latest else None
+    if latest is None or edge is None:
+        return draft
+    carried = Feeling(affinity=edge.affinity, trust=edge.trust, summary=edge.summary, facts=edge.facts)
+    return msgspec.structs.replace(
+        draft,
+        affinity=carried.affinity,
+        trust=carried.trust,
+        feeling_summary=carried.summary,
+        facts=carried.facts,
+        carried_from=latest,
+        carried=carried,
+        fresh=draft.feeling,
+    )
 
 
 def _people(engine: Engine, bot_id: str, you_id: str | None) -> tuple[Bot, Person]:

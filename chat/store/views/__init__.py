@@ -11,7 +11,16 @@ from chat.store.views.memories import (
     witnesses,
 )
 from chat.store.views.record import calls, draft, event, events
-from chat.store.views.story import Transcript, running_turns, scene, transcript, turn, undigested_turns, world
+from chat.store.views.story import (
+    Transcript,
+    latest_chat,
+    running_turns,
+    scene,
+    transcript,
+    turn,
+    undigested_turns,
+    world,
+)
 
 __all__ = [
     "ChatLine",
@@ -22,6 +31,7 @@ __all__ = [
     "draft",
     "event",
     "events",
+    "latest_chat",
     "memories_of",
     "memories_of_scene",
     "memories_of_turn",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from chat.domain.library import Library
 from chat.domain.scenes import Scene
@@ -13,6 +16,10 @@ from chat.store import loading
 from chat.store.line import END, LinePages
 from chat.store.reading import Reader
 
+_LATEST = """
+select chat_id from chat_state where chat_id in (select value from json_each(?))
+order by last_ts desc, chat_id desc limit 1
+"""
 _CHAT_EXISTS = "select 1 from chats where id = ?"
 
 
@@ -41,6 +48,13 @@ async def transcript(
 async def turn(reader: Reader, turn_id: str) -> Turn | None:
     """A turn of any branch."""
     return next(iter(await reader.records(Turn, "where id = ?", (turn_id,))), None)
+
+
+async def latest_chat(reader: Reader, chat_ids: Sequence[str]) -> str | None:
+    """The one of these chats in which something happened last."""
+    wanted = msgspec.json.encode(list(chat_ids)).decode()
+    found = await reader.one(_LATEST, (wanted,))
+    return found[0] if found else None
 
 
 async def scene(reader: Reader, scene_id: str) -> Scene:
