@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser.desk import counted, narrator
@@ -31,6 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 def _chromium_path() -> str:
@@ -40,8 +42,9 @@ def _chromium_path() -> str:
     raise AssertionError("No Chromium was found. `make test` installs one; or set CHROMIUM_PATH to yours.")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all tests, because starting it takes longer than most of them; each test has a context of its own."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=_chromium_path(), args=QUIET)
         yield chromium
@@ -56,11 +59,12 @@ def watch() -> Iterator[Watch]:
     assert not watched.errors
 
 
-@pytest.fixture
-async def page(browser: Browser, watch: Watch) -> Page:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, watch: Watch) -> AsyncIterator[Page]:
     """One tab. Another is `watch.over(await page.context.new_page())`."""
     context = await browser.new_context()
-    return watch.over(await context.new_page())
+    yield watch.over(await context.new_page())
+    await context.close()
 
 
 @pytest.fixture

@@ -53,3 +53,21 @@ async def test_a_story_is_written_with_the_keyboard_alone(page: Page, server: Se
     await desk.answered(page)
     await expect(page.locator(".turn.you")).to_have_count(1)
     assert await page.evaluate("document.activeElement.name") == "prose"
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+async def test_the_box_stands_below_the_story_and_nothing_is_wider_than_the_page(
+    page: Page, server: Server, width: int
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await desk.open_chat(page, server, desk.begin_story(server))
+    story, box = (
+        await page.locator("#page-scroll").bounding_box(),
+        await page.locator("#composer").bounding_box(),
+    )
+    assert story
+    assert box
+    assert story["height"] > 300
+    assert box["y"] >= story["y"] + story["height"] - 1
+    assert 600 < box["y"] + box["height"] <= 900
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.mockup import Mockup, field, status, turn
@@ -15,7 +15,7 @@ TURNS = "/chats/c1/turns"
 DRAFT = "/chats/c1/draft"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chat(page: Page) -> Mockup:
     mockup = Mockup(page)
     await mockup.open(turn("u1", "Hello.", 10))
@@ -23,6 +23,7 @@ async def chat(page: Page) -> Mockup:
         "r2", "", 12, running=True
     )
     mockup.answers["PUT", DRAFT] = "<p>kept</p>"
+    mockup.answers["GET", "/chats/c1/transcript"] = turn("u1", "Hello.", 10)
     mockup.statuses["POST", TURNS] = 202
     return mockup
 
@@ -58,7 +59,6 @@ async def test_the_box_is_shut_during_a_reply_and_open_again_when_the_reply_is_s
 
 async def test_a_refused_text_stays_in_the_box_and_the_reason_is_shown(chat: Mockup, watch: Watch) -> None:
     chat.answers["POST", TURNS] = '<div hx-swap-oob="innerHTML:#notices"><p>That is too long.</p></div>'
-    chat.answers["GET", "/chats/c1/transcript"] = turn("u1", "Hello.", 10)
     chat.statuses["POST", TURNS] = 422
     await chat.page.fill("#composer textarea", "Too much")
     await chat.page.click("#send")

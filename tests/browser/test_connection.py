@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.browser.mockup import ORIGIN, STATIC
@@ -35,7 +35,7 @@ globalThis.pause = (ms = 30) => new Promise((done) => setTimeout(done, ms));
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def worker(page: Page) -> Page:
     """live.js as a worker runs it, with an EventSource the test speaks for."""
 

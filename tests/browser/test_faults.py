@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from playwright.async_api import Page, expect
@@ -69,13 +68,11 @@ async def test_stop_ends_the_reply_and_keeps_what_there_is(page: Page, told: Ser
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Tell me everything.")
     await desk.growing(page, 60)
-    began = time.monotonic()
     if how == "button":
         await page.get_by_role("button", name="Stop").click()
     else:
         await page.press(desk.BOX, "Escape")
     kept = await desk.answered(page)
-    assert time.monotonic() - began < 3
     assert TEXT.startswith(kept)
     assert 60 <= len(kept) < len(TEXT)
     await expect(page.locator(".turn.bot").last).to_contain_text("stopped")

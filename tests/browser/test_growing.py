@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.mockup import Mockup, turn
@@ -11,7 +11,7 @@ from tests.support.watch import Watch
 PROSE = "#turn-r1 .prose"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chat(page: Page) -> Mockup:
     mockup = Mockup(page)
     await mockup.open(turn("u1", "Hello.", 10), turn("r1", "", 10, running=True))

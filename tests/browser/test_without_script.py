@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser import desk
 from tests.support.server import Server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def plain(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context(java_script_enabled=False)
     yield await context.new_page()

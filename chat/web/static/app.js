@@ -195,16 +195,10 @@ const facts = {
     else if (transcript?.running) looks.transcript.soon();
   },
 
-  event({ head: at, kinds, parts, turns, chat: where }) {
-    head = Math.max(head, at);
-    for (const part of parts) if (part !== "transcript") looks[part]?.soon();
-    if (!transcript || where !== chat || !parts.includes("transcript")) return;
-    if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
-    const ended = kinds.includes("assistant_turn");
-    const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== transcript.running));
-    if (unknown.length) fetchTurns(unknown);
-    if (ended) lock(false);
-    else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
+  event(told) {
+    head = Math.max(head, told.head);
+    for (const part of told.parts) if (part !== "transcript") looks[part]?.soon();
+    if (transcript && told.chat === chat && told.parts.includes("transcript")) void turned(told);
   },
 
   token(piece) {
@@ -223,6 +217,18 @@ const facts = {
   done: () => looks.status?.soon(),
   resync: everything,
 };
+
+/** Something in this story changed. A turn of this very page comes with the answer to its post: that is waited for. */
+async function turned({ head: at, kinds, turns }) {
+  if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
+  const ended = kinds.includes("assistant_turn");
+  await composer?.sent;
+  const growing = transcript.running;
+  const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== growing));
+  if (unknown.length) fetchTurns(unknown);
+  if (ended) lock(growing !== null && !turns.includes(growing));
+  else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
+}
 
 function running(reply) {
   transcript.replies.whole(reply);
@@ -328,7 +334,8 @@ document.addEventListener("submit", (event) => {
   if (!isTurn && !event.target.matches("#transcript form")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  void (isTurn ? composer.send() : act(event.target));
+  if (isTurn) composer.send();
+  else void act(event.target);
 }, true);
 
 /** A button inside the story, such as Retry: what comes of it is told by the stream. */
@@ -343,7 +350,7 @@ document.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === composer?.box) {
     event.preventDefault();
-    void composer.send();
+    composer.send();
   }
   if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) byId("stop")?.requestSubmit();
 });

@@ -23,6 +23,7 @@ export class Composer {
   #saving = null;
   #saved; // the draft as the server has it
   #sending = false;
+  #sent = Promise.resolve();
   #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
 
   /** `taken(html)` gets the server's answer to a turn, `refused(html)` a refusal; "" stands for no answer at all. */
@@ -54,8 +55,16 @@ export class Composer {
     this.#show();
   }
 
-  async send() {
-    if (this.locked || this.#sending) return;
+  /** Done when no turn is on its way to the server any more. */
+  get sent() {
+    return this.#sent;
+  }
+
+  send() {
+    if (!this.locked && !this.#sending) this.#sent = this.#send();
+  }
+
+  async #send() {
     const prose = this.box.value;
     this.#sending = true;
     this.#show();
