@@ -124,3 +124,24 @@ async def test_one_command_may_fork_tell_and_go_back(told: Store) -> None:
     assert rows(told, "a") == before
     await told.execute(lambda state: stories.selected("a", "a-2", 4, "a-1"))
     assert told._live.worlds["a"].state.head_step == 4
+
+
+async def test_a_branch_from_the_tip_on_which_something_happened_is_not_what_it_was_forked_from(
+    told: Store,
+) -> None:
+    await told.execute(lambda state: stories.forked("a", "a-2", "a-1", 6))
+    await told.execute(lambda state: stories.exchange("a", "a-2", 7, "Further on."))
+    there = rows(told, "a")
+    await told.execute(lambda state: stories.selected("a", "a-1", 6, "a-2"))
+    assert told._live.worlds["a"].state.head_step == 6
+    await told.execute(lambda state: stories.selected("a", "a-2", 8, "a-1"))
+    assert told._live.worlds["a"].state.head_step == 8
+    assert rows(told, "a") == there
+
+
+async def test_a_fork_of_an_ancestor_beyond_its_cut_shows_the_ancestor_not_the_tip(told: Store) -> None:
+    await told.execute(lambda state: stories.forked("a", "a-2", "a-1", 4))
+    await told.execute(lambda state: stories.felt("a", "a-2", 5, 20))
+    await told.execute(lambda state: stories.forked("a", "a-3", "a-1", 99))
+    assert told._live.worlds["a"].edge(stories.MIRA, stories.YOU).affinity == 59
+    assert told._live.worlds["a"].state.head_step == 6
