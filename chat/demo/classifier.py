@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.demo.kickoff import read_kickoff
+from chat.demo.notes import read_digest, read_scene
 from chat.demo.prompt import Message
 from chat.demo.schema import Json, Schema, fits, instance, resolved
 
@@ -22,7 +23,11 @@ class Question:
     answer: Callable[[Sequence[Message]], dict[str, Json]]
 
 
-QUESTIONS: tuple[Question, ...] = (Question(frozenset({"place", "you", "bot", "opening"}), read_kickoff),)
+QUESTIONS: tuple[Question, ...] = (
+    Question(frozenset({"place", "you", "bot", "opening"}), read_kickoff),
+    Question(frozenset({"feelings", "minutes", "scene"}), read_digest),
+    Question(frozenset({"memory", "significance", "feelings"}), read_scene),
+)
 
 
 def classify(messages: Sequence[Message], schema: Schema | None) -> str:
