@@ -117,89 +117,99 @@ async def _scene_memory(
 ) -> None:
     """One call over what one witness saw; when it fails the turn memories simply stay as they are."""
     owner, chat_id, name_of = seen[0].owner, scene.chat_id, engine.store.library.name_of
-    others = [one for one in scene.participants if one != owner]
-    place = world.places.get(scene.container_id)
-    edges = [world.edge(owner, one) for one in others]
-    told = [f"{name_of(owner)} about {name_of(e.target)} before: {e.summary}" for e in edges if e.summary]
-    messages = scene_messages(
-        owner=name_of(owner),
-        others=[name_of(one) for one in others],
-        place=place.name if place else "",
-        feelings=told,
-        seen=[memory.text for memory in seen],
-        hard_tokens=engine.settings.budget.classifier_hard_tokens,
-        count=count,
-    )
-    request = ClassifyRequest(
-        purpose="scene_memory",
-        model=engine.classifier_model(),
-        messages=messages,
-        answer=SceneMemoryAnswer,
-        default=SceneMemoryAnswer(),
-        max_tokens=ANSWER_TOKENS,
-        first_token_s=engine.settings.timeouts.first_token_s,
-        between_tokens_s=engine.settings.timeouts.classifier_s,
-    )
     try:
-        classified = await engine.gateway.classify(engine.endpoint(), request)
+        classified = await engine.gateway.classify(engine.endpoint(), _question(engine, scene, world, seen))
     except ChatError as problem:
         log.warning("scene_memory_failed", code=problem.code)
         return
     quarantined(engine, classified.failures, "scene_memory", chat_id, seen[-1].turn_id)
-    ids = {name_of(one).casefold(): one for one in others}
+    ids = {name_of(one).casefold(): one for one in scene.participants if one != owner}
 
     def kept(state: State) -> list[NewEvent]:
         calls = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in classified.records]
         here = state.world(chat_id)
         if classified.defaulted or not is_visible(state.library.lineage(chat_id), branch_id, step):
             return [*calls]
-        events = _kept(here, scene, seen, classified.answer, ids, engine.clock.new_id())
+        answer = classified.answer
+        events = [
+            *_written(here, scene, seen, answer, engine.clock.new_id()),
+            *_summaries(here, owner, answer, ids),
+            *_pivotal(here, scene, owner, seen),
+        ]
         return [*story(chat_id, branch_id, step, *events), *calls]
 
     await engine.store.execute(kept, caused_by=scene.id)
 
 
-def _kept(
-    world: World,
-    scene: Scene,
-    seen: Sequence[Memory],
-    answer: SceneMemoryAnswer,
-    ids: dict[str, str],
-    memory_id: str,
+def _question(
+    engine: Engine, scene: Scene, world: World, seen: Sequence[Memory]
+) -> ClassifyRequest[SceneMemoryAnswer]:
+    """What one witness is asked, over nothing but its own memories of the scene."""
+    owner, name_of = seen[0].owner, engine.store.library.name_of
+    others = [one for one in scene.participants if one != owner]
+    place = world.places.get(scene.container_id)
+    edges = [world.edge(owner, one) for one in others]
+    timeouts = engine.settings.timeouts
+    return ClassifyRequest(
+        purpose="scene_memory",
+        model=engine.classifier_model(),
+        messages=scene_messages(
+            owner=name_of(owner),
+            others=[name_of(one) for one in others],
+            place=place.name if place else "",
+            feelings=[
+                f"{name_of(owner)} about {name_of(e.target)} before: {e.summary}" for e in edges if e.summary
+            ],
+            seen=[memory.text for memory in seen],
+            hard_tokens=engine.settings.budget.classifier_hard_tokens,
+            count=count,
+        ),
+        answer=SceneMemoryAnswer,
+        default=SceneMemoryAnswer(),
+        max_tokens=ANSWER_TOKENS,
+        first_token_s=timeouts.first_token_s,
+        between_tokens_s=timeouts.classifier_s,
+    )
+
+
+def _written(
+    world: World, scene: Scene, seen: Sequence[Memory], answer: SceneMemoryAnswer, memory_id: str
 ) -> list[StoryPayload]:
-    """The scene memory, what it stands for, the feelings summed up, and pivotal moments as facts."""
-    owner = seen[0].owner
-    events: list[StoryPayload] = []
-    if answer.memory.strip():
-        last = seen[-1]
-        written = MemoryWritten(
-            memory_id=memory_id,
-            owner=owner,
-            continuity=last.continuity,
-            turn_id=last.turn_id,
-            scene_id=scene.id,
-            text=answer.memory.strip(),
-            witnesses=scene.participants,
-            at=last.at,
-            significance=max(0, min(SIGNIFICANCE_MAX, answer.significance)),
-            level="scene",
-        )
-        ids_seen = tuple(one.id for one in seen if one.level == "turn" and not one.consolidated)
-        merged = MemoriesConsolidated(
-            scene_id=scene.id, owner=owner, into_memory_id=memory_id, memory_ids=ids_seen
-        )
-        events += [written, merged]
-        if written.significance == SIGNIFICANCE_MAX:
-            events += pins_after(world, owner, memory_id)
+    """The scene memory and the turn memories it stands for."""
+    if not answer.memory.strip():
+        return []
+    owner, last = seen[0].owner, seen[-1]
+    written = MemoryWritten(
+        memory_id=memory_id,
+        owner=owner,
+        continuity=last.continuity,
+        turn_id=last.turn_id,
+        scene_id=scene.id,
+        text=answer.memory.strip(),
+        witnesses=scene.participants,
+        at=last.at,
+        significance=max(0, min(SIGNIFICANCE_MAX, answer.significance)),
+        level="scene",
+    )
+    ids = tuple(one.id for one in seen)
+    merged = MemoriesConsolidated(scene_id=scene.id, owner=owner, into_memory_id=memory_id, memory_ids=ids)
+    pinned = pins_after(world, owner, memory_id) if written.significance == SIGNIFICANCE_MAX else []
+    return [written, merged, *pinned]
+
+
+def _summaries(
+    world: World, owner: str, answer: SceneMemoryAnswer, ids: dict[str, str]
+) -> list[StoryPayload]:
+    """The owner's feelings toward those who were there, summed up; not where the player wrote the summary."""
+    told: dict[str, StoryPayload] = {}
     for feeling in answer.feelings:
         target = ids.get(feeling.target.strip().casefold())
-        edge = world.edge(owner, target) if target else None
-        name = f"edge:{owner}>{target}:summary"
-        if edge and feeling.summary and name not in world.state.fixed and feeling.summary != edge.summary:
-            events.append(
-                EdgeSummarySet(source=owner, target=edge.target, summary=feeling.summary, prior=edge.summary)
-            )
-    return [*events, *_pivotal(world, scene, owner, seen)]
+        if target is None or f"edge:{owner}>{target}:summary" in world.state.fixed:
+            continue
+        prior = world.edge(owner, target).summary
+        if feeling.summary and feeling.summary != prior:
+            told[target] = EdgeSummarySet(source=owner, target=target, summary=feeling.summary, prior=prior)
+    return list(told.values())
 
 
 def _pivotal(world: World, scene: Scene, owner: str, seen: Sequence[Memory]) -> list[StoryPayload]:
