@@ -1,0 +1,78 @@
+"""From the player's POST to the first word on the stream, less what a direct call to the upstream takes.
+
+The prompt holds about fifty turns. Two commits synced to disk lie in this time, because nothing is shown that is
+not stored.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from tests.bench.direct import Direct, upstream
+from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, summed, within
+from tests.bench.served import Served, served
+from tests.bench.stories import Words, story_of_turns
+from tests.support.sse import EventStream
+
+SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
+ADDED_MS = 2.5
+
+
+class Asker:
+    """One chat of a server with a tab open on it."""
+
+    def __init__(self, server: Served, chat_id: str, words: Words) -> None:
+        self._server, self._chat_id, self._words = server, chat_id, words
+        self._chance = random.Random(chat_id)
+        self._stream = EventStream(f"http://127.0.0.1:{server.port}/chats/{chat_id}/events", timeout_s=60)
+        self._stream.until("snapshot")
+
+    def first_token(self) -> float:
+        """Seconds from POST to the first token frame; returns when the reply has ended."""
+        prose = f"{self._chance.choice(self._words.said).text} bench:tell:{self._chance.randrange(1000)}"
+        began = time.perf_counter()
+        self._server.post_turn(self._chat_id, prose)
+        self._stream.until("token")
+        took = time.perf_counter() - began
+        self._stream.until("done")
+        time.sleep(0.03)
+        return took
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def measure(scale: Scale) -> list[Line]:
+    short, long = story_of_turns(SHORT), story_of_turns(scale.of(LONG, LONG_QUICK))
+    asked = scale.of(20, 5)
+    with tempfile.TemporaryDirectory(prefix="chat-bench-first-") as name, upstream() as port:
+        first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
+        with served(first, port) as few, served(second, port) as many:
+            rounds = _rounds(Asker(few, first.chats[0], Words()), Asker(many, second.chats[0], Words()), port, asked)
+    own, late, floor = (median(column) for column in zip(*rounds, strict=True))
+    added = median((one - direct) * 1000 for one, _, direct in rounds)
+    flat = summed([(many_s, few_s) for few_s, many_s, _ in rounds])
+    turns = scale.of(LONG, LONG_QUICK)
+    return [
+        within("first token, added by the program", ms(own), f"{ms(floor)} direct", added, ADDED_MS, "ms"),
+        at_most(f"first token in a chat of {turns:,} turns", ms(late), f"{ms(own)} at {SHORT}", flat[2], 1.15),
+    ]
+
+
+def _rounds(few: Asker, many: Asker, port: int, asked: int) -> list[tuple[float, float, float]]:
+    direct = Direct(port)
+    for _ in range(5):
+        few.first_token(), many.first_token(), direct.first_token("bench:tell:1")
+    rounds = []
+    for _ in range(ROUNDS):
+        taken = [
+            (few.first_token(), many.first_token(), direct.first_token("bench:tell:1")) for _ in range(asked)
+        ]
+        rounds.append(tuple(median(column) for column in zip(*taken, strict=True)))
+    for one in (few, many, direct):
+        one.close()
+    return rounds  # type: ignore[return-value]
