@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from chat.domain.events import Event, MemoryWritten
 from chat.domain.people import is_you
@@ -49,9 +51,15 @@ class Witness(Record, frozen=True):
     chat_id: str
 
 
+@cache
 def scope_token(owner: str, continuity: str) -> str:
-    """One search token (letters and digits only) for a bot's memories within a continuity."""
-    return "".join(char for char in f"s{owner}c{continuity}" if char.isalnum()).lower()
+    """One search token for a bot's memories within a continuity.
+
+    A digest, because the index folds case and accents and cuts off word endings, which would make two names one;
+    the last digit keeps it from being taken for a word with an ending.
+    """
+    digest = hashlib.sha256(f"{owner}\n{continuity}".encode()).hexdigest()
+    return f"s{digest[:24]}0"
 
 
 def written(chat_id: str, event: Event, data: MemoryWritten) -> Memory:

@@ -51,6 +51,8 @@ class Fold:
             self._buffer.take(changes)
         else:
             self._story_event(event)
+        if self._buffer.size > _FLUSH_AT:
+            self._buffer.flush()
 
     def write(self, cursor: int) -> None:
         """Write the changed rows and how far the mirror now is. The caller holds the transaction."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,11 +62,20 @@ def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) 
             warn(found.warning)
         live = Live(conn, clock, found.head, None, found.fault)
         if not read_only:
-            live.head_file = HeadFile(settings.head_path)
-        if not read_only and not found.fault:
-            follow(live, fingerprint())
-            live.note_head()
+            _make_ready(live, HeadFile(settings.head_path))
     return live
+
+
+def _make_ready(live: Live, head_file: HeadFile) -> None:
+    live.head_file = head_file
+    if live.fault:
+        return
+    try:
+        follow(live, fingerprint())
+    except BaseException:
+        head_file.close()
+        raise
+    live.note_head()
 
 
 def compare_heads(conn: sqlite3.Connection, known: Head | None) -> Findings:
@@ -91,12 +101,18 @@ def fingerprint() -> str:
 @cache
 def _fingerprint(schema: tuple[str, ...]) -> str:
     digest = hashlib.sha256("".join(schema).encode())
-    folder = importlib.resources.files("chat.domain")
-    for file in sorted(
-        (item for item in folder.iterdir() if item.name.endswith(".py")), key=lambda f: f.name
-    ):
-        digest.update(file.read_bytes())
+    for source in _sources(importlib.resources.files("chat.domain")):
+        digest.update(source)
     return digest.hexdigest()
+
+
+def _sources(folder: Traversable) -> Iterator[bytes]:
+    """Every Python file below a folder, in the order of names."""
+    for item in sorted(folder.iterdir(), key=lambda one: one.name):
+        if item.is_dir():
+            yield from _sources(item)
+        elif item.name.endswith(".py"):
+            yield item.read_bytes()
 
 
 def rebuild_live(live: Live, folded_by: str = "") -> None:

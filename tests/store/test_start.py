@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.resources
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import chat.domain
 from chat.clock import Clock
 from chat.domain.events import LogGapAccepted
 from chat.errors import AlreadyRunning, EventsLost, Refused, StoreDamaged, StoreError, UnknownEvent
@@ -274,3 +277,27 @@ async def test_reading_only_needs_a_database_and_makes_none(settings: Settings) 
     with pytest.raises(StoreError):
         await Store.open(settings, Clock(), read_only=True)
     assert not settings.db_path.exists()
+
+
+async def test_a_rebuild_that_fails_leaves_the_tables_and_the_checks_as_they_were(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(settings)
+    store = await Store.open(settings, Clock())
+
+    def half(conn: sqlite3.Connection, folded_by: str) -> None:
+        conn.execute("delete from turns")
+        raise StoreDamaged("Something in the middle.")
+
+    monkeypatch.setattr(start, "rebuild", half)
+    with pytest.raises(StoreDamaged, match="in the middle"):
+        await store.rebuild()
+    assert store._live.conn.execute("pragma foreign_keys").fetchone() == (1,)
+    assert store._live.conn.execute("select count(*) from turns").fetchone() == (6,)
+    await store.close()
+    assert verify(settings) == []
+
+
+def test_the_fingerprint_covers_every_file_that_folds() -> None:
+    read = list(start._sources(importlib.resources.files("chat.domain")))
+    assert len(read) == len(list(Path(chat.domain.__file__).parent.rglob("*.py")))

@@ -183,3 +183,20 @@ async def test_no_page_reads_a_whole_table(told: Store) -> None:
             ]
             growing = GROWS_WITH_THE_STORY.intersection(walked)
             assert not growing, (sql, plan)
+
+
+@pytest.mark.parametrize("other", ["mains", "Main", "màin", "ma-in", "main ", "maine", "mained"])
+async def test_continuities_with_names_that_look_alike_share_nothing(told: Store, other: str) -> None:
+    await told.execute(
+        lambda state: [
+            *stories.chat("own", continuity=other),
+            *stories.remembered("own", "own-1", 1, "m-own", "A lamp elsewhere.", continuity=other),
+        ]
+    )
+    async with told.reading() as reader:
+        found = await views.search_memories(reader, scope_token(stories.MIRA, other), '"lamp"')
+        assert [hit.memory.id for hit in found] == ["m-own"]
+        matched = await reader.all(
+            "select rowid from memories_fts where scope match ?", (scope_token(stories.MIRA, "main"),)
+        )
+        assert len(matched) == 4
