@@ -5,12 +5,16 @@ from __future__ import annotations
 import unicodedata
 from zlib import crc32
 
-HUES = 8
+from chat.domain.people import is_you
+
+YOUR_HUES = (1, 4, 6)
+BOT_HUES = (0, 2, 3, 5, 7)
 
 
 def speaker_hue(entity: str) -> str:
-    """The CSS class of an entity's colour, from its id."""
-    return f"speaker-{crc32(entity.encode('utf-8', 'replace')) % HUES}"
+    """The CSS class of an entity's colour, from its id; a bot never has the colour of the player."""
+    hues = YOUR_HUES if is_you(entity) else BOT_HUES
+    return f"speaker-{hues[crc32(entity.encode('utf-8', 'replace')) % len(hues)]}"
 
 
 def monogram(name: str) -> str:

@@ -10,7 +10,7 @@ from chat.store import views
 from chat.web.failures import Notice
 from chat.web.forms import read_fields
 from chat.web.pages import engine_of, json_response, page, part, see_other, wants_json
-from chat.web.views.rail import ChatItem, chat_item, item_json, rail, shelved
+from chat.web.views.rail import ChatItem, chat_item, is_named, item_json, rail, shelved
 from chat.web.views.status import as_json as status_json
 from chat.web.views.story import Story, read_story
 
@@ -156,8 +156,7 @@ def _with_bot(request: Request, chat: dict[str, Any]) -> dict[str, str]:
 def _welcome(request: Request) -> dict[str, Any]:
     engine = engine_of(request)
     person = engine.store.library.default_person()
-    name = person.name if person else "You"
-    return {"you": name, "is_named": name != "You", "bots": shelved(engine)}
+    return {"you": person.name if person else "", "is_named": is_named(person), "bots": shelved(engine)}
 
 
 def _current_path(request: Request) -> str:

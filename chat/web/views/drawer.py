@@ -26,7 +26,6 @@ class PersonView(NamedTuple):
 
 
 class FeelingView(NamedTuple):
-    key: str
     source: str
     target: str
     affinity: int
@@ -68,7 +67,7 @@ def drawer(world: World, library: Library, manifest: Mapping[str, Any] | None) -
         place_words=", ".join(word for word in words if word),
         time=story_time.spoken(world.state.clock_at),
         present=[_person(entity, world, library) for entity in world.state.present],
-        feelings=[_feeling(edge, library, n) for n, edge in enumerate(world.edges.values(), 1)],
+        feelings=[_feeling(edge, library) for edge in world.edges.values()],
         prompt=_prompt(manifest) if manifest else None,
     )
 
@@ -94,9 +93,8 @@ def _person(entity: str, world: World, library: Library) -> PersonView:
     return PersonView(entity, library.name_of(entity), activity.sentence() if activity else "")
 
 
-def _feeling(edge: Edge, library: Library, number: int) -> FeelingView:
+def _feeling(edge: Edge, library: Library) -> FeelingView:
     return FeelingView(
-        f"feeling-{number}",
         library.name_of(edge.source),
         library.name_of(edge.target),
         edge.affinity,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from chat.domain.bots import Bot
+from chat.domain.people import Person
 from chat.store import views
 from chat.store.views import ChatLine
 from chat.web import story_time
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 CHATS_SHOWN = 30
+UNNAMED = "You"
 _SNIPPET_CHARS = 110
 
 
@@ -47,7 +49,7 @@ async def rail(engine: Engine, current_chat: str = "") -> RailView:
         chats=[chat_item(line) for line in lines[:CHATS_SHOWN]],
         more_chats=len(lines) > CHATS_SHOWN,
         bots=shelved(engine),
-        you=f"You are {person.name}" if person else "No persona yet",
+        you=f"You are {person.name}" if is_named(person) else "You have no name yet",
         connection=connection_words(engine),
         current_chat=current_chat,
     )
@@ -77,6 +79,11 @@ def shelved(engine: Engine, *, archived: bool = False) -> list[Bot]:
     return sorted(bots, key=lambda bot: bot.name.casefold())
 
 
+def is_named(person: Person | None) -> TypeGuard[Person]:
+    """False for the persona everybody starts with, until the player has written a name."""
+    return person is not None and person.name != UNNAMED
+
+
 def connection_words(engine: Engine) -> str:
     connection = engine.settings.connection
     if connection.is_demo:
@@ -85,5 +92,5 @@ def connection_words(engine: Engine) -> str:
 
 
 def _snippet(text: str) -> str:
-    words = " ".join(text.split())
+    words = " ".join(text.replace("*", "").split())
     return words if len(words) <= _SNIPPET_CHARS else words[:_SNIPPET_CHARS].rsplit(" ", 1)[0] + " …"
