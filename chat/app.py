@@ -5,6 +5,7 @@ Order of start: demo, store, gateway, engine, pages; of stop, the reverse.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import webbrowser
@@ -22,13 +23,14 @@ from chat.engine.engine import Engine
 from chat.errors import SettingsError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
-from chat.settings import Settings
+from chat.settings import Settings, parse_base_url
 from chat.store.store import Store
 from chat.web.site import create_site
 from chat.web.wire import server_config
 
 PORTS_TRIED = 40
 GRACE_S = 3
+WARM_AFTER_S = 0.5
 
 
 @asynccontextmanager
@@ -44,7 +46,7 @@ async def running_engine(
         try:
             gateway = Gateway(clock)
             engine = Engine(settings, store, gateway, clock, door)
-            engine.own_ports = own_ports
+            engine.own_ports = (*own_ports, parse_base_url(door.base_url).port)
             await engine.start()
             try:
                 yield engine
@@ -57,6 +59,12 @@ async def running_engine(
         demo.stop()
 
 
+async def _warm(gateway: Gateway) -> None:
+    """Load what the first call of a model needs, once the first page has gone out."""
+    await asyncio.sleep(WARM_AFTER_S)
+    await gateway.warm()
+
+
 def create_app(settings: Settings, *, port: int | None = None, clock: Clock | None = None) -> FastAPI:
     """The ASGI application; the engine starts and stops with its lifespan. `port` is the one really bound."""
     bound = settings.port if port is None else port
@@ -67,7 +75,9 @@ def create_app(settings: Settings, *, port: int | None = None, clock: Clock | No
         app.state.stopping = anyio.Event()
         async with running_engine(settings, used_clock, (bound,)) as engine:
             app.state.engine = engine
+            warming = asyncio.create_task(_warm(engine.gateway))
             yield
+            warming.cancel()
             app.state.stopping.set()
 
     return create_site(settings, port=bound, clock=used_clock, lifespan=lifespan)

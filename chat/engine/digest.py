@@ -26,6 +26,7 @@ from chat.engine.prepare import count
 from chat.engine.quarantine import quarantined
 from chat.errors import ChatError, NotFound, Refused, StoreError
 from chat.llm.calls import CallRecord, Classified, ClassifyRequest, Message
+from chat.llm.structured import CallLog
 from chat.observe import get_logger, logged_as
 from chat.prompts.answers import DigestAnswer, SceneAnswer
 from chat.prompts.digest import DigestInput, DigestLine, digest_messages
@@ -105,9 +106,10 @@ async def digest(engine: Engine, chat_id: str, turn_id: str, before: Sequence[Me
     if seen is None:
         return
     engine.tell_if_idle(chat_id, "summarizing", "Taking note of what changed.")
-    classified, problem = await _ask(engine, seen, before)
-    kept = quarantined(engine, classified.failures if classified else (), "digest", chat_id, turn_id)
-    await _apply(engine, chat_id, seen, classified, problem, kept)
+    calls = CallLog()
+    classified, problem = await _ask(engine, seen, before, calls)
+    kept = quarantined(engine, calls.failures, "digest", chat_id, turn_id)
+    await _apply(engine, chat_id, seen, classified, problem, _Spent(calls.records, kept))
 
 
 async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
@@ -137,8 +139,16 @@ async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
     return _Scene(world, [*unanswered, turns[at]], memories, ids)
 
 
+@dataclass(frozen=True)
+class _Spent:
+    """The calls a digest cost, failed ones too, and the cases it put into the quarantine."""
+
+    records: Sequence[CallRecord]
+    cases: Sequence[str]
+
+
 async def _ask(
-    engine: Engine, seen: _Scene, before: Sequence[Message]
+    engine: Engine, seen: _Scene, before: Sequence[Message], calls: CallLog
 ) -> tuple[Classified[DigestAnswer] | None, ChatError | None]:
     timeouts = engine.settings.timeouts
     prompt = digest_messages(
@@ -155,7 +165,7 @@ async def _ask(
         between_tokens_s=timeouts.classifier_s,
     )
     try:
-        return await engine.gateway.classify(engine.endpoint(), request), None
+        return await engine.gateway.classify(engine.endpoint(), request, calls), None
     except ChatError as problem:
         return None, problem
 
@@ -179,7 +189,7 @@ async def _apply(
     seen: _Scene,
     classified: Classified[DigestAnswer] | None,
     problem: ChatError | None,
-    kept: Sequence[str],
+    spent: _Spent,
 ) -> None:
     reply = seen.exchange[-1]
     signal: list[SceneAnswer] = []
@@ -204,17 +214,13 @@ async def _apply(
         events = done.events if classified and not classified.defaulted else []
         if is_tip and events is done.events and answer.scene.ended:
             signal.append(answer.scene)
-        told = digests.finished(reply.id, outcome, dropped, kept)
-        calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in _records(classified)]
+        told = digests.finished(reply.id, outcome, dropped, spent.cases)
+        calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in spent.records]
         return [*story(chat_id, reply.branch_id, reply.step, *events, told), *(ledger(one) for one in calls)]
 
     await engine.store.execute(applied, caused_by=reply.id)
     if signal:
         await scenes.close_by_signal(engine, chat_id, seen.exchange, signal[0], seen.ids)
-
-
-def _records(classified: Classified[DigestAnswer] | None) -> Sequence[CallRecord]:
-    return classified.records if classified else ()
 
 
 def _outcome(classified: Classified[DigestAnswer] | None, is_tip: bool) -> str:

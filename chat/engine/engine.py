@@ -51,7 +51,12 @@ class Engine:
         return self.settings.connection.is_demo
 
     async def start(self) -> None:
-        """What a crash left undone is finished and an empty library gets its example before the first page."""
+        """What a crash left undone is finished and an empty library gets its example before the first page.
+
+        A store with a fault is only read: every page says so, and nothing is written.
+        """
+        if self.store.fault:
+            return
         await recovery.recover(self)
         await authoring.ensure_example(self)
 

@@ -20,6 +20,7 @@ from chat.domain.turns import check_text
 from chat.engine.calls import call_finished
 from chat.errors import ChatError, NotFound
 from chat.llm.calls import ClassifyRequest
+from chat.llm.structured import CallLog
 from chat.prompts.answers import ActivityAnswer, KickoffAnswer
 from chat.prompts.kickoff import kickoff_messages
 from chat.store import views
@@ -128,15 +129,17 @@ async def _ask(engine: Engine, bot: Bot, you: Person, prose: str) -> _Read:
         between_tokens_s=engine.settings.timeouts.classifier_s,
         first_token_s=engine.settings.timeouts.first_token_s,
     )
+    calls = CallLog()
     try:
-        classified = await engine.gateway.classify(engine.endpoint(), request)
+        classified = await engine.gateway.classify(engine.endpoint(), request, calls)
     except ChatError as problem:
         return _Read(
             KickoffAnswer(),
             f"{problem.message} {problem.next_step} You can also fill in the fields yourself.",
         )
-    records = [call_finished(record, engine.clock.new_id(), None) for record in classified.records]
-    await engine.store.execute(lambda state: [ledger(record) for record in records])
+    finally:
+        spent = [call_finished(record, engine.clock.new_id(), None) for record in calls.records]
+        await engine.store.execute(lambda state: [ledger(record) for record in spent])
     note = (
         ""
         if not classified.defaulted

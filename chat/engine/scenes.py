@@ -35,6 +35,7 @@ from chat.engine.prepare import count
 from chat.engine.quarantine import quarantined
 from chat.errors import ChatError, TurnRunning
 from chat.llm.calls import ClassifyRequest
+from chat.llm.structured import CallLog
 from chat.observe import get_logger
 from chat.prompts.answers import SceneAnswer, SceneMemoryAnswer
 from chat.prompts.scene import scene_messages
@@ -117,28 +118,36 @@ async def _scene_memory(
 ) -> None:
     """One call over what one witness saw; when it fails the turn memories simply stay as they are."""
     owner, chat_id, name_of = seen[0].owner, scene.chat_id, engine.store.library.name_of
-    try:
-        classified = await engine.gateway.classify(engine.endpoint(), _question(engine, scene, world, seen))
-    except ChatError as problem:
-        log.warning("scene_memory_failed", code=problem.code)
-        return
-    quarantined(engine, classified.failures, "scene_memory", chat_id, seen[-1].turn_id)
+    calls = CallLog()
+    answer = await _ask(engine, _question(engine, scene, world, seen), calls)
+    quarantined(engine, calls.failures, "scene_memory", chat_id, seen[-1].turn_id)
     ids = {name_of(one).casefold(): one for one in scene.participants if one != owner}
 
     def kept(state: State) -> list[NewEvent]:
-        calls = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in classified.records]
+        spent = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in calls.records]
         here = state.world(chat_id)
-        if classified.defaulted or not is_visible(state.library.lineage(chat_id), branch_id, step):
-            return [*calls]
-        answer = classified.answer
+        if answer is None or not is_visible(state.library.lineage(chat_id), branch_id, step):
+            return [*spent]
         events = [
             *_written(here, scene, seen, answer, engine.clock.new_id()),
             *_summaries(here, owner, answer, ids),
             *_pivotal(here, scene, owner, seen),
         ]
-        return [*story(chat_id, branch_id, step, *events), *calls]
+        return [*story(chat_id, branch_id, step, *events), *spent]
 
     await engine.store.execute(kept, caused_by=scene.id)
+
+
+async def _ask(
+    engine: Engine, question: ClassifyRequest[SceneMemoryAnswer], calls: CallLog
+) -> SceneMemoryAnswer | None:
+    """The answer, None when there was none that could be used."""
+    try:
+        classified = await engine.gateway.classify(engine.endpoint(), question, calls)
+    except ChatError as problem:
+        log.warning("scene_memory_failed", code=problem.code)
+        return None
+    return None if classified.defaulted else classified.answer
 
 
 def _question(
