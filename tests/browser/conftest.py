@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browser.desk import counted, narrator
+from tests.browser.desk import PACE_S, counted, narrator
 from tests.support.peer import Peer
 from tests.support.server import Server
 from tests.support.watch import Watch
@@ -68,10 +68,11 @@ async def page(browser: Browser, watch: Watch) -> AsyncIterator[Page]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """The real program with nothing configured, so the demo plays."""
+def server(tmp_path: Path, watch: Watch) -> Iterator[Server]:
+    """The real program with nothing configured, so the demo plays. Pages may complain when it ends after the test."""
     with Server(tmp_path / "data") as running:
         yield running
+        watch.is_watching = False
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def peer(model_says: str) -> Iterator[Peer]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, peer: Peer) -> Iterator[Server]:
+def told(tmp_path: Path, peer: Peer, watch: Watch) -> Iterator[Server]:
     """The real program, connected to `peer`."""
     connection = {
         "CHAT_CONNECTION__BASE_URL": peer.base_url,
@@ -96,3 +97,4 @@ def told(tmp_path: Path, peer: Peer) -> Iterator[Server]:
     }
     with Server(tmp_path / "data", settings=connection) as running:
         yield running
+        watch.is_watching = False

@@ -11,6 +11,7 @@ from tests.support.peer import Received
 from tests.support.peer_acts import Act, Answer, Reply
 from tests.support.server import Server
 
+PACE_S = 0.02  # between the words of the model the tests play against
 BOX, SEND = "#composer textarea", "#send"
 PROSE = "In the kitchen of an old inn, late at night. I sit by the stove; she is peeling apples."
 

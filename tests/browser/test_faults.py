@@ -12,7 +12,6 @@ from tests.support.server import Server
 from tests.support.watch import Watch
 
 TEXT = desk.counted(150)
-PACE_S = 0.03
 
 
 async def test_a_kill_in_the_middle_of_a_reply_loses_at_most_a_second_and_retry_works(
@@ -29,7 +28,7 @@ async def test_a_kill_in_the_middle_of_a_reply_loses_at_most_a_second_and_retry_
     await expect(last.get_by_role("button", name="Retry")).to_be_visible(timeout=15_000)
     kept = await last.locator(".prose").inner_text()
     assert TEXT.startswith(kept)
-    assert len(seen) - len(kept) <= 6 / PACE_S * 1.1
+    assert len(seen) - len(kept) <= 6 / desk.PACE_S * 1.1
     await expect(page.locator(".turn.running")).to_have_count(0)
     await expect(page.locator(desk.SEND)).to_be_enabled()
     await expect(page.locator(".turn.you .prose")).to_have_text(["Do not fall asleep."])

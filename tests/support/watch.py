@@ -11,6 +11,7 @@ class Watch:
     """What a page should not do. A test that provokes an error on purpose takes it out of `errors`."""
 
     def __init__(self) -> None:
+        self.is_watching = True
         self.errors: list[str] = []
         self.left_the_machine: list[str] = []
 
@@ -21,7 +22,7 @@ class Watch:
         return page
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and self.is_watching:
             self.errors.append(f"{message.text} at {message.location.get('url', '')}")
 
     def _on_request(self, request: Request) -> None:
