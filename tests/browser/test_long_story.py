@@ -1,0 +1,48 @@
+"""A long story: it opens at its end, and older turns come by scrolling up, without the page moving under the reader."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser import desk
+from tests.support.server import Server
+
+TURNS = 30
+PLACE = "(turn) => turn.getBoundingClientRect().top"
+
+
+@pytest.fixture
+def model_says() -> str:
+    return desk.counted(3)
+
+
+def tell(server: Server, chat: str) -> None:
+    for number in range(TURNS):
+        server.request("POST", f"/chats/{chat}/turns", form={"prose": f"Turn {number}. " + "It rains. " * 30})
+        until = time.monotonic() + 20
+        while server.request("GET", f"/chats/{chat}/status").json["turn_id"] and time.monotonic() < until:
+            time.sleep(0.02)
+
+
+async def test_older_turns_load_above_without_moving_what_is_read(page: Page, told: Server) -> None:
+    chat = desk.begin_story(told)
+    tell(told, chat)
+    await desk.open_chat(page, told, chat)
+    await expect(page.locator(".turn")).to_have_count(50)
+    await expect(page.locator(".turn").last).to_be_in_viewport()
+    first = page.locator(".turn").first
+    name = await first.get_attribute("id")
+    await first.scroll_into_view_if_needed()
+    before = await page.locator(f"#{name}").evaluate(PLACE)
+    await expect(page.locator(".turn")).to_have_count(2 * TURNS + 1)
+    await expect(page.locator("#older")).to_have_count(0)
+    assert abs(await page.locator(f"#{name}").evaluate(PLACE) - before) < 60
+    await expect(page.locator(".turn.opening")).to_have_count(1)
+    await page.locator("#page-scroll").evaluate("(box) => box.scrollTo(0, 0)")
+    await desk.say(page, "And now?")
+    await desk.answered(page)
+    await expect(page.locator(".turn")).to_have_count(2 * TURNS + 3)
+    await expect(page.locator(".turn").last).to_be_in_viewport()
