@@ -29,7 +29,9 @@ def cast() -> list[NewEvent]:
     """The player and two bots."""
     return [
         library(YouAuthored(you_id=YOU, name="Ada", pronouns="she/her", persona="A cartographer.")),
-        library(BotAuthored(bot_id=MIRA, name="Mira", persona="Keeps the lighthouse.", traits=("dry", "kind"))),
+        library(
+            BotAuthored(bot_id=MIRA, name="Mira", persona="Keeps the lighthouse.", traits=("dry", "kind"))
+        ),
         library(BotAuthored(bot_id=TOMAS, name="Tomas", persona="Mends nets.")),
     ]
 
@@ -75,7 +77,9 @@ def began(chat_id: str, branch: str, step: int, turn_id: str, speaker: str = MIR
     return story(chat_id, branch, step, started)
 
 
-def ended(chat_id: str, branch: str, step: int, turn_id: str, text: str, speaker: str = MIRA) -> list[NewEvent]:
+def ended(
+    chat_id: str, branch: str, step: int, turn_id: str, text: str, speaker: str = MIRA
+) -> list[NewEvent]:
     turn = AssistantTurn(
         turn_id=turn_id,
         speaker=speaker,
@@ -89,7 +93,13 @@ def ended(chat_id: str, branch: str, step: int, turn_id: str, text: str, speaker
 
 
 def remembered(
-    chat_id: str, branch: str, step: int, memory_id: str, text: str, owner: str = MIRA, continuity: str = "main"
+    chat_id: str,
+    branch: str,
+    step: int,
+    memory_id: str,
+    text: str,
+    owner: str = MIRA,
+    continuity: str = "main",
 ) -> list[NewEvent]:
     memory = MemoryWritten(
         memory_id=memory_id,
@@ -104,7 +114,9 @@ def remembered(
     return story(chat_id, branch, step, memory)
 
 
-def felt(chat_id: str, branch: str, step: int, delta: int, source: str = MIRA, turn_id: str = "") -> list[NewEvent]:
+def felt(
+    chat_id: str, branch: str, step: int, delta: int, source: str = MIRA, turn_id: str = ""
+) -> list[NewEvent]:
     change = EdgeUpdate(
         source=source, target=YOU, affinity_delta=delta, trust_delta=-delta, reason="because", turn_id=turn_id
     )
