@@ -98,6 +98,8 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if stopping := getattr(self._app.state, "stopping", None):
             stopping.set()
+        if engine := getattr(self._app.state, "engine", None):
+            engine.hub.close()
         await super().shutdown(sockets)
 
 

@@ -84,7 +84,7 @@ def model_says() -> str:
 @pytest.fixture
 def peer(model_says: str) -> Iterator[Peer]:
     """A model that always says the same, slowly enough to look on."""
-    with Peer(default=narrator(model_says, pace_s=0.03)) as model:
+    with Peer(default=narrator(model_says, PACE_S)) as model:
         yield model
 
 

@@ -34,6 +34,8 @@ class EventStream:
         self.headers = dict(self._read_headers())
         self._chunked = self.headers.get("transfer-encoding") == "chunked"
         self._body = b""
+        self.is_whole = False
+        """True once the server ended the stream as HTTP wants it, not by dropping the connection."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +77,10 @@ class EventStream:
     def _more(self) -> bytes:
         if not self._chunked:
             return self._file.read1(65536)
-        size = int(self._file.readline().strip() or b"0", 16)
-        data = self._file.read(size)
+        line = self._file.readline().strip()
+        data = self._file.read(int(line or b"0", 16))
         self._file.readline()
+        self.is_whole = line == b"0"
         return data
 
     def _block(self) -> str | None:
