@@ -63,7 +63,9 @@ def _figure(name: str, scale: Scale) -> list[str]:
             _show(line)
         print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
         misses.update(line.what for line in lines if not line.is_met)
-        if not misses or max(misses.values()) < run:  # nothing can reach two misses any more, or nothing missed
+        if (
+            not misses or max(misses.values()) < run
+        ):  # nothing can reach two misses any more, or nothing missed
             break
     return [f"{name}: {what}" for what, count in misses.items() if count >= MISSES_THAT_COUNT]
 

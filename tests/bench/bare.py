@@ -1,4 +1,4 @@
-"""The least a web program in Python is: FastAPI, one page, the same server. Run as `python -m tests.bench.bare PORT`."""
+"""The least a web program in Python is: FastAPI, one page, the same server; `python -m tests.bench.bare PORT`."""
 
 from __future__ import annotations
 

@@ -150,7 +150,10 @@ async def _measure(commits: int, large: int) -> list[Line]:
         recorded = await _record_commits(small.copy_to(folder / "recorded"), commits * ROUNDS + 5)
         bare = Bare(small.copy_to(folder / "bare").database, recorded)
         own, big = small.copy_to(folder / "own"), story_of_events(large, chats=4).copy_to(folder / "big")
-        small_store, big_store = await Store.open(own.settings, Clock()), await Store.open(big.settings, Clock())
+        small_store, big_store = (
+            await Store.open(own.settings, Clock()),
+            await Store.open(big.settings, Clock()),
+        )
         try:
             players = Player(small_store, Clock(), own.chats[0]), Player(big_store, Clock(), big.chats[0])
             rounds = await _rounds(*players, bare.reply, commits)
@@ -161,7 +164,9 @@ async def _measure(commits: int, large: int) -> list[Line]:
     beside = summed([(small, reference) for small, _, reference in rounds])
     flat = summed([(big, small) for small, big, _ in rounds])
     return [
-        at_most("a reply's commit, beside bare SQLite", ms(beside[0]), f"{ms(beside[1])} same rows", beside[2], 2),
+        at_most(
+            "a reply's commit, beside bare SQLite", ms(beside[0]), f"{ms(beside[1])} same rows", beside[2], 2
+        ),
         at_most(
             f"a reply's commit, {large:,} events", ms(flat[0]), f"{ms(flat[1])} at {SMALL:,}", flat[2], 1.15
         ),
@@ -178,13 +183,13 @@ async def _rounds(
     for _ in range(ROUNDS):
         taken = [(await small.reply(), await big.reply(), bare()) for _ in range(commits)]
         rounds.append(tuple(median(column) for column in zip(*taken, strict=True)))
-    return rounds  # type: ignore[return-value]
+    return rounds
 
 
 async def _record_commits(story: Story, count: int) -> list[list[tuple[str, Any]]]:
     store = await Store.open(story.settings, Clock())
-    recorder = Recorder(store._live.conn)  # noqa: SLF001
-    store._live.conn = recorder  # type: ignore[assignment]  # noqa: SLF001
+    recorder = Recorder(store._live.conn)
+    store._live.conn = recorder  # type: ignore[assignment]
     player = Player(store, Clock(), story.chats[0])
     for _ in range(count):
         await player.reply()

@@ -38,12 +38,18 @@ class Asker:
         self._server.post_turn(self._chat_id, prose)
         self._stream.until("token")
         took = time.perf_counter() - began
-        self._stream.until("done")
-        time.sleep(0.03)
+        until_digested(self._stream)
         return took
 
     def close(self) -> None:
         self._stream.close()
+
+
+def until_digested(stream: EventStream) -> None:
+    """Read on until what the reply changed has been worked out, so that nothing runs beside the next measurement."""
+    while frame := stream.next():
+        if frame.event == "event" and "digest_finished" in frame.data["kinds"]:
+            return
 
 
 def measure(scale: Scale) -> list[Line]:
@@ -52,14 +58,18 @@ def measure(scale: Scale) -> list[Line]:
     with tempfile.TemporaryDirectory(prefix="chat-bench-first-") as name, upstream() as port:
         first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
         with served(first, port) as few, served(second, port) as many:
-            rounds = _rounds(Asker(few, first.chats[0], Words()), Asker(many, second.chats[0], Words()), port, asked)
+            rounds = _rounds(
+                Asker(few, first.chats[0], Words()), Asker(many, second.chats[0], Words()), port, asked
+            )
     own, late, floor = (median(column) for column in zip(*rounds, strict=True))
     added = median((one - direct) * 1000 for one, _, direct in rounds)
     flat = summed([(many_s, few_s) for few_s, many_s, _ in rounds])
     turns = scale.of(LONG, LONG_QUICK)
     return [
         within("first token, added by the program", ms(own), f"{ms(floor)} direct", added, ADDED_MS, "ms"),
-        at_most(f"first token in a chat of {turns:,} turns", ms(late), f"{ms(own)} at {SHORT}", flat[2], 1.15),
+        at_most(
+            f"first token in a chat of {turns:,} turns", ms(late), f"{ms(own)} at {SHORT}", flat[2], 1.15
+        ),
     ]
 
 
@@ -75,4 +85,4 @@ def _rounds(few: Asker, many: Asker, port: int, asked: int) -> list[tuple[float,
         rounds.append(tuple(median(column) for column in zip(*taken, strict=True)))
     for one in (few, many, direct):
         one.close()
-    return rounds  # type: ignore[return-value]
+    return rounds

@@ -54,12 +54,11 @@ class Tab:
         found, rest = [], b""
         for at_ns, data in self.pieces:
             *lines, rest = (rest + data).split(b"\n")
-            kind = b""
-            for line in lines:
-                if line.startswith(b"event: "):
-                    kind = line.strip()
-                elif line.startswith(b"data: ") and b'"offset":' in line:
-                    found.append((at_ns, json.loads(line[6:])))
+            found += [
+                (at_ns, json.loads(line[6:]))
+                for line in lines
+                if line.startswith(b"data: ") and b'"offset":' in line
+            ]
         return found
 
 

@@ -47,7 +47,8 @@ def _rounds(servers: list[Served], stories: list[Story], pages: int) -> list[lis
     rounds = []
     for _ in range(ROUNDS):
         taken = [
-            [_page(server, story) for server, story in zip(servers, stories, strict=True)] for _ in range(pages)
+            [_page(server, story) for server, story in zip(servers, stories, strict=True)]
+            for _ in range(pages)
         ]
         rounds.append([median(column) for column in zip(*taken, strict=True)])
     return rounds
@@ -67,8 +68,12 @@ def _loaded(server: Served, story: Story) -> list[Line]:
         return []
     requests, size = asyncio.run(_browse(found, f"http://127.0.0.1:{server.port}/chats/{story.chats[0]}"))
     return [
-        within("requests of a first load", f"{requests}", "stream included", requests, REQUESTS_MAX, "requests"),
-        within("bytes of a first load, on the wire", f"{size / 1000:.1f} kB", "", size / 1000, BYTES_MAX_KB, "kB"),
+        within(
+            "requests of a first load", f"{requests}", "stream included", requests, REQUESTS_MAX, "requests"
+        ),
+        within(
+            "bytes of a first load, on the wire", f"{size / 1000:.1f} kB", "", size / 1000, BYTES_MAX_KB, "kB"
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A whole rebuild of the mirror from the log, beside writing the same rows as ready tuples; and that it changes nothing.
+"""A whole rebuild of the mirror from the log, beside writing the same rows as ready tuples, and that nothing differs.
 
 The live tables come from the live path, one transaction an exchange, so that they and the rebuilt ones can differ.
 """
@@ -25,7 +25,9 @@ from tests.bench.figures import Line, Scale, at_most, holds, interleaved, ms
 from tests.bench.stories import EVENTS_OF_AN_EXCHANGE, Words, begin_story, one_exchange, story_of_events
 
 EVENTS, LIVE_EVENTS = 100_000, 20_000
-_SEARCH = "select rowid from memories_fts where memories_fts match ? order by bm25(memories_fts), rowid limit 50"
+_SEARCH = (
+    "select rowid from memories_fts where memories_fts match ? order by bm25(memories_fts), rowid limit 50"
+)
 
 
 def measure(scale: Scale) -> list[Line]:
@@ -45,7 +47,11 @@ def measure(scale: Scale) -> list[Line]:
     return [
         at_most(f"rebuild of {story.events:,} events", ms(took[0]), reference, took[2], 2),
         holds("rebuilt tables equal the ready ones", f"{len(TABLES)} tables and the index", same),
-        holds("live tables equal rebuilt ones, byte for byte", f"{len(TABLES)} tables and the index", live_is_same),
+        holds(
+            "live tables equal rebuilt ones, byte for byte",
+            f"{len(TABLES)} tables and the index",
+            live_is_same,
+        ),
     ]
 
 
@@ -59,7 +65,9 @@ def _write_ready(conn: sqlite3.Connection, rows: dict[str, list[tuple[object, ..
 
 
 def _replace(conn: sqlite3.Connection, rows: dict[str, list[tuple[object, ...]]]) -> None:
-    triggers = conn.execute("select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'")
+    triggers = conn.execute(
+        "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
+    )
     kept = triggers.fetchall()
     for name, _ in kept:
         conn.execute(f"drop trigger {name}")

@@ -47,4 +47,9 @@ def _own(story: Story) -> tuple[float, float]:
 
 def _bare() -> tuple[float, float]:
     port = free_port()
-    return started(python("-m", "tests.bench.bare", str(port)), environment_for(story_of_events(SMALL).folder), port, "/chats")
+    return started(
+        python("-m", "tests.bench.bare", str(port)),
+        environment_for(story_of_events(SMALL).folder),
+        port,
+        "/chats",
+    )

@@ -20,11 +20,20 @@ from chat.clock import Clock
 from chat.domain import events, exchange, kickoff
 from chat.domain.bots import Bot
 from chat.domain.chats import Chat
-from chat.domain.events import BotAuthored, ModelCallFinished, NewEvent, YouAuthored, ledger, library
+from chat.domain.events import (
+    BotAuthored,
+    DigestFinished,
+    EdgeUpdate,
+    ModelCallFinished,
+    NewEvent,
+    YouAuthored,
+    ledger,
+    library,
+    story,
+)
 from chat.domain.exchange import Ending, Moment
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.people import Person
-from chat.domain.recall import _COMMON_TEXT as COMMON
 from chat.domain.segments import Segment, parse_segments
 from chat.domain.turns import Turn
 from chat.settings import Settings, load_settings
@@ -34,15 +43,23 @@ from chat.store.live import Live
 from chat.store.migrate import shipped
 from chat.store.start import fingerprint, open_live, rebuild_live
 
-EVENTS_OF_AN_EXCHANGE = 5
-"""Entry, reply begun, reply, memory, model call."""
-_RECIPE = "1"
+EVENTS_OF_AN_EXCHANGE = 8
+"""Entry, reply begun, reply, memory, model call; then a feeling, the digest's end and its call."""
+_RECIPE = "2"
 """To be changed with what the stories are made of."""
 _EXCHANGES_IN_A_BATCH = 2_000
 _TEXTS = 1_500
 _WORDS = 12_000
 _SENTENCE = 11
-_SYLLABLES = "ba be bo da de do fa fe ga go ha ka ke ki la le li lo ma me mi na ne no pa po ra re ri ro sa se so ta te ti vo wa"
+_COMMON = """
+a about after again all also an and any are as at be because been before but by can could did do for from get got had
+has have he her here him his how i if in into is it just like me more my no not now of off on one or our out over own
+said say she should so some such than that the their them then there these they this those to too up us very was we
+well were what when where which while who why will with would yes you your
+"""
+_SYLLABLES = """
+ba be bo da de do fa fe ga go ha ka ke ki la le li lo ma me mi na ne no pa po ra re ri ro sa se so ta te ti vo wa
+"""
 
 
 class Text(NamedTuple):
@@ -97,9 +114,7 @@ def story_of_turns(*turns: int) -> Story:
 
 
 def _sign(story: Story) -> None:
-    (story.folder / "made").write_text(
-        " ".join([*story.chats, str(story.events), fingerprint()]), "utf-8"
-    )
+    (story.folder / "made").write_text(" ".join([*story.chats, str(story.events), fingerprint()]), "utf-8")
 
 
 def story_of_events(count: int, chats: int = 1) -> Story:
@@ -140,11 +155,13 @@ class Words:
     def __init__(self, seed: int = 11) -> None:
         self._random = random.Random(seed)
         syllables = _SYLLABLES.split()
-        known = {"".join(self._random.choices(syllables, k=self._random.choice((2, 3)))) for _ in range(2 * _WORDS)}
+        known = {
+            "".join(self._random.choices(syllables, k=self._random.choice((2, 3)))) for _ in range(2 * _WORDS)
+        }
         self._rare = sorted(known)[:_WORDS]
         self._random.shuffle(self._rare)
         self._weights = list(accumulate(1 / (rank + 8) for rank in range(len(self._rare))))
-        self._common = COMMON.split()
+        self._common = _COMMON.split()
         self.said = [self._text(4) for _ in range(_TEXTS)]
         self.told = [self._text(10) for _ in range(_TEXTS)]
 
@@ -190,16 +207,19 @@ def begin_story(live: Live, chats: int) -> tuple[Cast, list[Line]]:
 def _cast(live: Live, clock: Clock) -> Cast:
     you_id = f"you:{clock.new_id()}"
     bots = [clock.new_id(), clock.new_id()]
-    authored = [library(YouAuthored(you_id=you_id, name="Alex", pronouns="they", persona="A patient traveller."))]
+    authored = [
+        library(YouAuthored(you_id=you_id, name="Alex", pronouns="they", persona="A patient traveller."))
+    ]
     for bot_id, name in zip(bots, ("Mira", "Tomas"), strict=True):
         authored.append(
-            library(BotAuthored(bot_id=bot_id, name=name, persona="Keeps the light and counts the ships. " * 4))
+            library(
+                BotAuthored(bot_id=bot_id, name=name, persona="Keeps the light and counts the ships. " * 4)
+            )
         )
     live.append_after(live.head, authored)
     made = live.library
-    people = {**made.bots, **made.people}
     cast = Cast(made.people[you_id], tuple(made.bots[one] for one in bots), clock)
-    cast.names = {entity: known.name for entity, known in people.items()}
+    cast.names = {one.id: one.name for one in (*made.bots.values(), *made.people.values())}
     return cast
 
 
@@ -217,7 +237,7 @@ def _begin(live: Live, cast: Cast, bot: Bot) -> Line:
     started = kickoff.confirm(draft, bot, {}, cast.clock.new_id)
     live.append_after(live.head, started.events)
     chat = live.library.chats[started.chat_id]
-    state = live._world(chat.id).state  # noqa: SLF001
+    state = live._world(chat.id).state
     return Line(chat, state.scene_id or "", state.head_step, state.present)
 
 
@@ -247,9 +267,7 @@ def one_exchange(cast: Cast, line: Line, said: Text, told: Text) -> list[NewEven
     )
     moment = line.next_moment()
     how: dict[str, Any] = {"endpoint": "bench", "model": "bench", "seed": 1, "prompt_hash": "0" * 64}
-    begun = exchange.start(
-        line.chat.id, moment, reply_id, bot, reply_to=turn_id, manifest=MANIFEST, **how
-    )
+    begun = exchange.start(line.chat.id, moment, reply_id, bot, reply_to=turn_id, manifest=MANIFEST, **how)
     ending = Ending(text=told.text, segments=told.segments, model="bench", call_id=call_id)
     reply = exchange.finish(line.chat.id, moment, reply_id, bot, turn_id, ending)
     kept = exchange.remember(line.chat, moment, [asked], reply, cast.name_of, new_id)
@@ -258,16 +276,31 @@ def one_exchange(cast: Cast, line: Line, said: Text, told: Text) -> list[NewEven
         *begun,
         *exchange.story_of(line.chat.id, moment, reply),
         *kept,
-        ledger(_call(call_id, line.chat.id, reply_id)),
+        ledger(_call(call_id, line.chat.id, reply_id, "narrate")),
+        *story(line.chat.id, moment.branch_id, moment.step, *_digested(cast, bot, reply_id, moment.step)),
+        ledger(_call(new_id(), line.chat.id, reply_id, "digest")),
     ]
 
 
-def _call(call_id: str, chat_id: str, turn_id: str) -> ModelCallFinished:
+def _digested(cast: Cast, bot: str, reply_id: str, step: int) -> tuple[EdgeUpdate, DigestFinished]:
+    """A feeling that goes up and down, and the end of the digest."""
+    moved = EdgeUpdate(
+        source=bot,
+        target=cast.you.id,
+        affinity_delta=1 if step % 4 else -1,
+        trust_delta=0,
+        reason="A kind word came at the right moment.",
+        turn_id=reply_id,
+    )
+    return moved, DigestFinished(turn_id=reply_id, outcome="ok")
+
+
+def _call(call_id: str, chat_id: str, turn_id: str, purpose: str) -> ModelCallFinished:
     return ModelCallFinished(
         call_id=call_id,
         chat_id=chat_id,
         turn_id=turn_id,
-        purpose="narrate",
+        purpose=purpose,
         endpoint="bench",
         model_asked="bench",
         model_answered="bench",
