@@ -6,24 +6,25 @@ Only reading happens here, in one read transaction. What the bot did not witness
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from chat.domain import recall
 from chat.domain.bots import Bot
 from chat.domain.library import Library
-from chat.domain.memories import Memory, scope_token
 from chat.domain.people import Person
-from chat.domain.recall import Found
+from chat.domain.questions import questions
+from chat.domain.recall import Recalled, latest, recall
 from chat.domain.turns import Turn
-from chat.domain.witness import witnessed_text
+from chat.domain.witness import witnessed_text, witnesses
 from chat.domain.world import World
 from chat.store import views
+from chat.store.reading import Reader
 from chat.store.store import Store
 
 HISTORY_TURNS = 160
 """Turns read for a prompt; more than any budget of ours holds, and a constant, so a long story costs the same."""
-RECENT_QUERIES = 3
-CANDIDATES = 40
+WITHHELD_TOLD = 12
+RECENT_ENTRIES = 3
+"""How many entries ask: the latest, and the few before it with less weight."""
 
 
 @dataclass(frozen=True)
@@ -35,39 +36,62 @@ class Context:
     bot: Bot
     you: Person
     turns: Sequence[Turn]
-    memories: Sequence[Found]
+    recalled: Recalled
+
+    def withheld(self) -> tuple[tuple[str, str], ...]:
+        """The newest turns of the window this bot did not witness, or not wholly: turn id and why."""
+        told = []
+        for turn in reversed(self.turns):
+            heard = _heard(turn, self.bot.id)
+            if not heard:
+                told.append((turn.id, f"{self.bot.name} did not witness it."))
+            elif any(self.bot.id not in witnesses(one, turn.speaker, turn.present) for one in turn.segments):
+                told.append((turn.id, f"{self.bot.name} witnessed only a part of it."))
+        return tuple(told[:WITHHELD_TOLD])
 
 
-async def read_context(store: Store, chat_id: str, bot_id: str, recall_k: int) -> Context:
-    """Everything for one reply of one bot. Raises NotFound for a chat that is not there."""
+async def read_context(
+    store: Store, chat_id: str, bot_id: str, recall_k: int, history_from: str | None = None
+) -> Context:
+    """Everything for one reply of one bot. Raises NotFound for a chat that is not there.
+
+    `history_from` is the oldest turn the prompt will show; what is shown needs no recalling. None: all that was read.
+    """
     library = store.library
-    chat, bot = library.chats[chat_id], library.bots[bot_id]
+    chat, bot, you = (
+        library.chats[chat_id],
+        library.bots[bot_id],
+        library.people[library.chats[chat_id].you_id],
+    )
     async with store.reading() as reader:
         world = await views.world(reader, chat_id)
         window = await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS)
         spoken = [turn for turn in window.turns if not turn.is_running and turn.text.strip()]
-        scope = scope_token(bot_id, chat.continuity)
-        names = [library.name_of(entity) for entity in (*library.bots, *library.people)]
-        shown = {turn.id for turn in spoken}
-        rankings = []
-        for weight, words in _queries(spoken, bot_id, names):
-            ranked = await views.search_memories(reader, scope, recall.any_of(words), CANDIDATES)
-            known = [_found(one.memory) for one in ranked if one.memory.turn_id not in shown]
-            rankings.append((weight, words, known))
-    best = recall.fuse(rankings, recall_k)
-    return Context(library, world, bot, library.people[chat.you_id], spoken, best)
+        shown = _shown([turn.id for turn in spoken], history_from)
+        context = Context(library, world, bot, you, spoken, Recalled())
+        recalled = await _recall(reader, context, chat.continuity, shown, recall_k)
+    return replace(context, recalled=recalled)
 
 
-def _found(memory: Memory) -> Found:
-    return Found(memory.id, memory.turn_id, memory.text, memory.significance)
+async def _recall(
+    reader: Reader, context: Context, continuity: str, shown: Sequence[str], count: int
+) -> Recalled:
+    """What the bot remembers of what was just said, in whatever chat of the continuity it happened."""
+    library, bot = context.library, context.bot
+    names = [library.name_of(entity) for entity in (*library.bots, *library.people)]
+    here = {bot.id, context.you.id, *context.world.state.present}
+    entries = [words for turn in reversed(context.turns[-RECENT_ENTRIES:]) if (words := _heard(turn, bot.id))]
+    asked = questions(entries, names, map(library.name_of, here), context.world.state.clock_at)
+    hidden = await views.hidden_memories(reader, bot.id, continuity, shown)
+    found = await views.evidence(reader, bot.id, continuity, asked, hidden)
+    if found.kept:
+        return recall(asked, found, names, hidden, count)
+    return latest(await views.latest_memories(reader, bot.id, continuity, hidden, count), count)
 
 
-def _queries(turns: Sequence[Turn], bot_id: str, names: Sequence[str]) -> list[tuple[float, list[str]]]:
-    """The words of each recent entry apart, the newest first and heaviest; only what the bot witnessed asks."""
-    queries: list[tuple[float, list[str]]] = []
-    for turn in list(reversed(turns))[:RECENT_QUERIES]:
-        weight = recall.EARLIER_WEIGHT if queries else recall.LATEST_WEIGHT
-        words = recall.terms(witnessed_text(turn.segments, turn.speaker, turn.present, bot_id), names)
-        if words:
-            queries.append((weight, words))
-    return queries
+def _shown(turn_ids: list[str], history_from: str | None) -> list[str]:
+    return turn_ids[turn_ids.index(history_from) :] if history_from in turn_ids else turn_ids
+
+
+def _heard(turn: Turn, bot_id: str) -> str:
+    return witnessed_text(turn.segments, turn.speaker, turn.present, bot_id).strip()

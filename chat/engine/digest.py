@@ -178,7 +178,7 @@ def _input(engine: Engine, seen: _Scene) -> DigestInput:
     ]
     place = seen.world.place()
     doing = seen.world.activities
-    state = [f"{name_of(one)} was {said}." for one in doing if (said := doing[one].sentence())]
+    state = [f"{name_of(one)} was {said}." for one in sorted(doing) if (said := doing[one].sentence())]
     names = tuple(name_of(one) for one in seen.exchange[-1].present)
     return DigestInput(names, place.name if place else "", tuple(state), tuple(lines))
 

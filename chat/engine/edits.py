@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chat.domain import chats, edits, pins
 from chat.domain.events import NewEvent, StoryPayload, story
 from chat.domain.memories import Memory
-from chat.errors import NotFound, Refused
+from chat.errors import NotFound, ValueRefused
 from chat.store import views
 from chat.store.state import State
 
@@ -30,7 +30,7 @@ async def edit(
 ) -> int:
     """Change something by hand; `releases` are fields the classifier may change again. Returns the log's head.
 
-    Raises NotFound, Refused for a value that makes no sense, Stale (with the present values) when it changed meanwhile.
+    Raises NotFound, ValueRefused when it makes no sense, Stale (with the present values) when it changed meanwhile.
     """
     chats.known(engine.store.library.chats.get(chat_id))
     _check_clock(what, values)
@@ -79,4 +79,4 @@ def _action(state: State, chat_id: str, events: Sequence[StoryPayload]) -> list[
 
 def _check_clock(what: str, values: Mapping[str, Any]) -> None:
     if what == "clock" and "at" in values and not edits.is_time(str(values["at"])):
-        raise Refused("This is not a date and time.", "Write it as 2026-11-20T21:40.")
+        raise ValueRefused("This is not a date and time.", "Write it as 2026-11-20T21:40.", field="at")

@@ -213,9 +213,13 @@ class Engine:
         return Run(chat_id, self.clock.new_id(), self.hub, self.clock, idempotency_key)
 
     def names_of(self, chat: Chat) -> dict[str, str]:
-        """Display name to entity id for everyone in a chat, for reading whispers."""
+        """Display name to entity id for everyone in a chat, for reading whispers; a first name where it is clear."""
         library = self.store.library
-        return {library.name_of(entity): entity for entity in (*chat.bot_ids, chat.you_id)}
+        names = {library.name_of(entity): entity for entity in (*chat.bot_ids, chat.you_id)}
+        firsts = [name.split()[0] for name in names if name.split()]
+        return {
+            name.split()[0]: one for name, one in names.items() if firsts.count(name.split()[0]) == 1
+        } | names
 
     async def close_interrupted(self, chat_id: str) -> None:
         await recovery.close_interrupted(self, chat_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chat.domain.places import Place
+from chat.domain.recall import Found, Recalled
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text
@@ -54,9 +55,15 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
         raise Refused("No model is chosen for the story.", "Choose one in Settings, then retry.")
     await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
     with run.step("retrieve", k=engine.settings.budget.recall_k):
-        context = await read_context(engine.store, run.chat_id, run.speaker, engine.settings.budget.recall_k)
+        context = await _read(engine, run)
     with run.step("assemble", model=model):
         assembled = _assemble(engine, run, context)
+    if assembled.manifest.turns_left_out and assembled.history_from != _history_from(engine, run):
+        _keep_history_from(engine, run, assembled)
+        with run.step("retrieve", k=engine.settings.budget.recall_k):  # of what has just left the prompt, too
+            context = await _read(engine, run)
+        assembled = _assemble(engine, run, context)
+    _keep_history_from(engine, run, assembled)
     return Prepared(model, assembled.messages, engine.clock.seed(), assembled.manifest.as_dict())
 
 
@@ -67,7 +74,7 @@ def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Se
     bot, you = library.bots[chat.bot_ids[0]], library.people[chat.you_id]
     world = state.world(chat_id)
     words = witnessed_text(segments, you.id, world.state.present, bot.id)
-    context = Context(library, world, bot, you, (), ())
+    context = Context(library, world, bot, you, (), Recalled())
     assemble(_input(context, (), words or None), _budget(engine), count)
 
 
@@ -75,12 +82,26 @@ def _assemble(engine: Engine, run: Run, context: Context) -> Assembled:
     turns = [_prompt_turn(context, turn) for turn in context.turns]
     heard = [turn for turn in turns if turn.text]
     words = heard.pop().text if heard and heard[-1].is_you else None
-    key = (run.chat_id, run.speaker)
     given = _input(context, heard, words)
-    assembled = assemble(given, _budget(engine), count, history_from=engine.history_from.get(key))
+    return assemble(given, _budget(engine), count, history_from=_history_from(engine, run))
+
+
+async def _read(engine: Engine, run: Run) -> Context:
+    most = engine.settings.budget.recall_k
+    return await read_context(engine.store, run.chat_id, run.speaker, most, _history_from(engine, run))
+
+
+def _history_from(engine: Engine, run: Run) -> str | None:
+    return engine.history_from.get((run.chat_id, run.speaker))
+
+
+def _keep_history_from(engine: Engine, run: Run, assembled: Assembled) -> None:
     if assembled.history_from:
-        engine.history_from[key] = assembled.history_from
-    return assembled
+        engine.history_from[run.chat_id, run.speaker] = assembled.history_from
+
+
+def _prompt_memory(found: Found) -> PromptMemory:
+    return PromptMemory(found.memory_id, found.text, found.score, found.why, found.left_out)
 
 
 def _budget(engine: Engine) -> Budget:
@@ -120,7 +141,9 @@ def _input(context: Context, turns: Sequence[PromptTurn], words: str | None) -> 
         people_present=tuple(context.library.name_of(one) for one in world.state.present),
         activities=_activities(context),
         feeling=Feeling(edge.affinity, edge.trust, edge.summary, edge.facts),
-        memories=tuple(PromptMemory(one.memory_id, one.text, one.score, one.why) for one in context.memories),
+        memories=tuple(map(_prompt_memory, context.recalled.chosen)),
+        passed_over=tuple(map(_prompt_memory, context.recalled.left_out)),
+        withheld=context.withheld(),
         turns=tuple(turns),
         player_words=words,
     )

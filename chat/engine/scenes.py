@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chat.domain import chats, scenes
-from chat.domain.digest import lines_of
+from chat.domain.digest import lines_of, witnessed_by
 from chat.domain.events import (
     EdgeSummarySet,
     EdgeUpdate,
@@ -53,9 +53,12 @@ FACT_CHARS = 240
 async def close_by_signal(
     engine: Engine, chat_id: str, exchange: Sequence[Turn], signal: SceneAnswer, ids: dict[str, str]
 ) -> None:
-    """The digest saw the scene end: close it at the step of the reply that ended it."""
+    """The digest saw the scene end: close it at the step of the reply that ended it.
+
+    What it cites must have been witnessed by everybody there, as all of them see where the story goes on.
+    """
     reply = exchange[-1]
-    if not signal.why or not {line.number for line in lines_of(exchange)} & set(signal.cites):
+    if not signal.why or not witnessed_by(reply.present, lines_of(exchange), signal.cites):
         return
     moved = tuple(ids[name.casefold()] for name in signal.moved if name.casefold() in ids)
     place = NextPlace(signal.next_place, signal.next_place_type, moved)

@@ -29,6 +29,11 @@ def peer() -> Iterator[Peer]:
         yield running
 
 
+def asked(peer: Peer) -> Received:
+    """The latest request for a reply; structured questions may have come after it."""
+    return next(one for one in reversed(peer.requests) if one.method == "POST" and not one.schema_name)
+
+
 def answer(received: Received) -> Act:
     """What nobody scripted: a nod for a turn, and "nothing changed" for a structured question."""
     return Answer({"significance": 1}) if received.schema_name else Reply('*nods* "Mm-hm."')

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from chat.domain.events import EdgeSeeded
 from chat.store import views
-from tests.engine.conftest import Stage
+from tests.engine.conftest import Stage, asked
 from tests.engine.test_digest import WARM, digest_of
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer
@@ -26,9 +26,9 @@ async def test_a_second_chat_in_the_continuity_remembers_and_one_on_its_own_does
     await stage.say(SECRET)
     shared, alone = await meet(stage, "main"), await meet(stage, "own")
     await stage.say(QUESTION, shared)
-    assert "third stair" in next(body for body in reversed(peer.requests) if not body.schema_name).text
+    assert "third stair" in asked(peer).text
     await stage.say(QUESTION, alone)
-    assert "third stair" not in next(body for body in reversed(peer.requests) if not body.schema_name).text
+    assert "third stair" not in asked(peer).text
 
 
 async def test_another_bot_remembers_nothing_of_it(stage: Stage, peer: Peer) -> None:
@@ -36,7 +36,7 @@ async def test_another_bot_remembers_nothing_of_it(stage: Stage, peer: Peer) -> 
     draft = await stage.engine.parse_kickoff(stage.tomas, "The ferry.", you_id=stage.you)
     ferry = await stage.engine.confirm_kickoff(draft)
     await stage.say(QUESTION, ferry)
-    assert "third stair" not in next(body for body in reversed(peer.requests) if not body.schema_name).text
+    assert "third stair" not in asked(peer).text
 
 
 async def test_feelings_are_carried_over_by_an_event_that_names_its_chat(stage: Stage, peer: Peer) -> None:
@@ -53,6 +53,14 @@ async def test_feelings_are_carried_over_by_an_event_that_names_its_chat(stage: 
         stage.first,
         stage.first,
     ]
+
+
+async def test_on_its_own_one_number_set_by_hand_brings_nothing_else_along(stage: Stage, peer: Peer) -> None:
+    await digest_of(stage, peer, Answer(WARM))
+    draft = await stage.engine.parse_kickoff(stage.mira, "The quay again.", you_id=stage.you)
+    alone = await stage.engine.confirm_kickoff(replace(draft, continuity="own", affinity=70))
+    edge = (await stage.world(alone)).edge(stage.mira, stage.you)
+    assert (edge.affinity, edge.trust, edge.facts) == (70, 50, ())
 
 
 async def test_what_was_carried_over_stays_when_its_source_is_taken_back(stage: Stage, peer: Peer) -> None:

@@ -12,7 +12,7 @@ from chat.clock import Clock
 from chat.domain.memories import Memory
 from chat.settings.schema import Settings
 from chat.store import quarantine, views
-from tests.engine.conftest import Stage
+from tests.engine.conftest import Stage, asked, begin
 from tests.support.peer import Peer
 from tests.support.peer_acts import Act, Answer, Reply, Silence, Status
 
@@ -197,7 +197,7 @@ async def test_a_retried_reply_takes_its_digest_with_it(stage: Stage, peer: Peer
     world = await stage.world()
     assert world.edge(stage.mira, stage.you).affinity == 50
     assert world.state.weather == ""
-    assert "sailed with her brother" not in peer.bodies()[-2]["messages"][-1]["content"]
+    assert "sailed with her brother" not in asked(peer).text
 
 
 async def test_pivotal_memories_pin_themselves_and_push_out_the_oldest(stage: Stage, peer: Peer) -> None:
@@ -220,11 +220,29 @@ async def test_whispers_and_asides_move_only_who_heard_them(stage: Stage, peer: 
     assert "aside" not in text
 
 
+async def test_what_was_whispered_to_somebody_else_is_not_seen_in_what_people_do(
+    stage: Stage, peer: Peer
+) -> None:
+    doings = [
+        {"who": who, "action": "eyeing the third stair", "holding": ["ruby"], "cites": [2]}
+        for who in ("Alex", "Mira")
+    ]
+    way_on = {"ended": True, "why": "left_place", "next_place": "the third stair", "cites": [2]}
+    text = '"Fine day."\n/whisper Tomas the ruby lies under the third stair'
+    before = (await stage.world()).scene
+    await digest_of(stage, peer, Answer({"activities": doings, "scene": way_on}), text)
+    world = await stage.world()
+    assert [activity.action for activity in world.activities.values()] == ["", ""]
+    assert world.scene == before
+    await stage.say('"Shall we?"')
+    prompt = next(one for one in reversed(peer.requests) if not one.schema_name).text
+    assert "stair" not in prompt
+    assert "ruby" not in prompt
+
+
 async def test_a_digest_left_undone_by_a_stop_is_done_at_the_next_start(
     settings: Settings, peer: Peer
 ) -> None:
-    from tests.engine.conftest import begin
-
     peer.script(Silence(), on=DIGEST)
     async with running_engine(settings, Clock()) as engine:
         you = engine.store.library.default_person()

@@ -12,7 +12,7 @@ from chat.engine.engine import Engine
 from chat.errors import NotFound, Refused, TurnRunning
 from chat.settings.schema import Settings
 from chat.store import views
-from tests.engine.conftest import Stage, begin
+from tests.engine.conftest import Stage, asked, begin
 from tests.support.peer import Peer
 from tests.support.peer_acts import Act, HangUp, Reply, Silence, Status
 
@@ -52,7 +52,7 @@ async def test_a_failing_server_costs_no_words_and_retry_works(
     turns = await stage.turns()
     assert [turn.text for turn in turns][-2:] == ["do you hear me?", '*nods* "Mm-hm."']
     assert (turns[-1].id, turns[-1].error_code) == (again, "")
-    assert "do you hear me?" in peer.requests[-1].text
+    assert "do you hear me?" in asked(peer).text
 
 
 async def test_a_stream_cut_in_the_middle_keeps_the_partial_text(stage: Stage, peer: Peer) -> None:
@@ -72,7 +72,7 @@ async def test_a_retried_reply_leaves_nothing_of_the_one_before(stage: Stage, pe
         memories = await views.memories_of(reader, stage.mira, "main")
     assert not any("blue stone" in memory.text for memory in memories)
     await stage.say("the key, the stone, tell me")
-    assert "blue stone" not in peer.requests[-1].text
+    assert "blue stone" not in asked(peer).text
 
 
 async def test_only_the_latest_reply_of_this_chat_can_be_retried(stage: Stage) -> None:

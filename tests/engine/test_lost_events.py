@@ -16,7 +16,9 @@ from chat.store import views
 from tests.engine.conftest import begin
 
 
-async def test_lost_events_are_shown_and_only_an_accepted_loss_lets_the_story_go_on(settings: Settings) -> None:
+async def test_lost_events_are_shown_and_only_an_accepted_loss_lets_the_story_go_on(
+    settings: Settings,
+) -> None:
     async with running_engine(settings, Clock()) as engine:
         you = engine.store.library.default_person()
         assert you

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from chat.errors import BlankText, DoesNotFit, NotFound, TextNotStorable, TextTooLong, TurnRunning
 from chat.store import views
-from tests.engine.conftest import Stage
+from tests.engine.conftest import Stage, asked
 from tests.support.peer import Peer, Received
 from tests.support.peer_acts import Act, Answer, Reply
 
@@ -41,16 +42,16 @@ async def test_each_bot_that_was_there_remembers_both_halves(stage: Stage, peer:
 
 async def test_what_the_model_is_asked_holds_no_aside_and_no_persona(stage: Stage, peer: Peer) -> None:
     await stage.say('"Good evening." ((she must not know about plan zebra))')
-    asked = peer.requests[-1].text
-    assert "Good evening." in asked
-    assert "zebra" not in asked
-    assert "secretly a spy" not in asked
-    assert "a grey coat" in asked
+    words = asked(peer).text
+    assert "Good evening." in words
+    assert "zebra" not in words
+    assert "secretly a spy" not in words
+    assert "a grey coat" in words
 
 
 async def test_a_thought_is_shown_and_never_sent(stage: Stage, peer: Peer) -> None:
     await stage.say('"Nice boat."\n/think it is about to sink, the ruby is aboard')
-    assert "ruby" not in peer.requests[-1].text
+    assert "ruby" not in asked(peer).text
     assert "ruby" in (await stage.turns())[1].text
 
 
@@ -113,7 +114,7 @@ async def test_stop_keeps_what_had_arrived_and_closes_the_call(stage: Stage, pee
     reply = (await stage.turns())[-1]
     assert reply.text.startswith("word word")
     assert (reply.truncated, reply.stop_reason) == (True, "user_stop")
-    assert peer.wait_until(lambda: peer.requests[-1].gone_s is not None)
+    assert peer.wait_until(lambda: asked(peer).gone_s is not None)
     assert await stage.engine.stop_reply(stage.first, accepted.reply_id) is False
 
 
@@ -124,10 +125,10 @@ async def test_stopping_a_turn_of_another_chat_is_not_found(stage: Stage) -> Non
 
 
 async def test_an_aside_alone_is_kept_and_asks_nobody(stage: Stage, peer: Peer) -> None:
-    asked = len(peer.requests)
+    before = len(peer.requests)
     accepted = await stage.engine.take_turn(stage.first, "((back in five))")
     assert accepted.reply_id is None
-    assert len(peer.requests) == asked
+    assert len(peer.requests) == before
     assert (await stage.turns())[-1].text == "((back in five))"
     await stage.say("here again")
 
@@ -190,7 +191,15 @@ async def test_the_manifest_of_a_reply_says_what_its_prompt_held(stage: Stage) -
 async def test_every_call_of_a_model_is_in_the_ledger(stage: Stage) -> None:
     reply_id = await stage.say("hello")
     async with stage.engine.store.reading() as reader:
-        calls = await views.calls(reader, turn_id=reply_id)
+        calls = [call for call in await views.calls(reader, turn_id=reply_id) if call.purpose == "narrate"]
     assert [(call.purpose, call.status, call.model_asked) for call in calls] == [
         ("narrate", "ok", "peer-model")
     ]
+
+
+async def test_a_whisper_by_first_name_reaches_the_one_who_bears_it(stage: Stage, peer: Peer) -> None:
+    library = stage.engine.store.library
+    chat = replace(library.chats[stage.first], bot_ids=(stage.mira, stage.tomas))
+    assert stage.engine.names_of(chat)["Tomas"] == stage.tomas
+    await stage.say("/whisper Mira the tide turns at nine")
+    assert "the tide turns at nine" in asked(peer).text
