@@ -4,6 +4,7 @@ ChatError
     SettingsError            a setting is unreadable or outside its range
     Refused                  the request cannot be carried out; nothing changed
         SettingRefused       a setting typed on a page or a command line cannot be kept; carries its field
+        ValueRefused         a value set by hand makes no sense; carries its field
         BlankText            nothing was written
         TextTooLong          more than the limit
         TextNotStorable      NUL or a lone surrogate, which no database can hold
@@ -68,6 +69,17 @@ class SettingRefused(Refused):
     default_next_step = "Correct it and save again; nothing was changed."
 
     def __init__(self, message: str, next_step: str = "", *, field: str = "") -> None:
+        super().__init__(message, next_step)
+        self.field = field
+
+
+class ValueRefused(Refused):
+    """`field` is the name of what was edited; the message never repeats what was typed."""
+
+    code = "value"
+    default_next_step = "Correct it and save again; nothing was changed."
+
+    def __init__(self, message: str, next_step: str = "", *, field: str) -> None:
         super().__init__(message, next_step)
         self.field = field
 

@@ -18,7 +18,7 @@ from chat.domain.events import Event, ManualEdit
 from chat.domain.memories import SIGNIFICANCE_MAX, Memory
 from chat.domain.places import Place
 from chat.domain.records import Change, Put, Record, Set
-from chat.errors import NotFound, Refused, Stale
+from chat.errors import NotFound, Stale, ValueRefused
 
 if TYPE_CHECKING:
     from chat.domain.world import World
@@ -52,8 +52,8 @@ def edit(
 ) -> list[ManualEdit]:
     """The edit as an event, empty when nothing would change.
 
-    `memory` is the memory meant, which no world holds. Raises NotFound, Refused for a value that makes no sense, and
-    Stale with the present values when somebody changed it since `revision`.
+    `memory` is the memory meant, which no world holds. Raises NotFound, ValueRefused for a value that makes no sense,
+    and Stale with the present values when somebody changed it since `revision`.
     """
     if what not in FIELDS:
         raise NotFound(f"There is nothing called {what[:40]!r} to edit here.")
@@ -113,7 +113,7 @@ def _key(what: str, target: str, name: str) -> str:
 
 
 def _clean(name: str, value: Any) -> Any:
-    """The value within its range. Raises Refused with the reason."""
+    """The value within its range. Raises ValueRefused with the reason."""
     if name in ("affinity", "trust", "significance"):
         return _number(name, value)
     if name in ("holding", "facts"):
@@ -124,9 +124,10 @@ def _clean(name: str, value: Any) -> Any:
     if name == "at":
         return story_clock(text)
     if name in ("name", "text") and not text:
-        raise Refused("This cannot be empty.", "Write something, or leave it as it was.")
+        raise ValueRefused("This cannot be empty.", "Write something, or leave it as it was.", field=name)
     if len(text) > TEXT_CHARS and name != "text":
-        raise Refused(f"This can have {TEXT_CHARS:,} characters; what you wrote has {len(text):,}.")
+        sentence = f"This can have {TEXT_CHARS:,} characters; what you wrote has {len(text):,}."
+        raise ValueRefused(sentence, field=name)
     return text
 
 
@@ -139,13 +140,10 @@ def story_clock(text: str) -> str:
 
 def _number(name: str, value: Any) -> int:
     top = SIGNIFICANCE_MAX if name == "significance" else 100
-    try:
-        number = int(str(value).strip())
-    except ValueError:
-        raise Refused(f"{name.capitalize()} is a whole number from 0 to {top}.") from None
-    if not 0 <= number <= top:
-        raise Refused(f"{name.capitalize()} is a whole number from 0 to {top}.")
-    return number
+    text = str(value).strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= top):
+        raise ValueRefused(f"{name.capitalize()} is a whole number from 0 to {top}.", field=name)
+    return int(text)
 
 
 def _activity(world: World, event: Event, data: ManualEdit) -> Step:
