@@ -1,36 +1,51 @@
 """Recall: which memories belong in the next prompt, and why.
 
-Each recent entry is searched apart and the rankings are fused by rank, the newest entry heaviest, because one query
-over everything recent drowns in chatter. Names are not keywords. Words are quoted here, so no text can become an
-operator of the search language. Reciprocal rank fusion: score = sum of weight / (RANK_OFFSET + rank).
+For each question (one recent entry) a memory scores
+
+    sum over words of  weight * rarity * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / usual length))
+
+with tf = times the word stands in it + BEFORE_WEIGHT if it stands in the memory before, + AFTER_WEIGHT if in the one
+after, and the length a mean of the three. That is multiplied by 1 + VOICE for the part said by somebody the question
+names, by DATE when it is of a day the question names, by how much it matters and whether a scene memory stands for it;
+SCENE of the best score of its scene is added. Scores within NEAR of each other are equal: the newer goes first. The
+rankings of the questions are fused by rank: sum of weight / (RANK_OFFSET + rank). No word is ever required.
+
+The constants were set by hand from published lessons, never fitted.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-TERMS_MAX = 24
-RANK_OFFSET = 60
-LATEST_WEIGHT = 1.0
-EARLIER_WEIGHT = 0.3
-SIGNIFICANCE_WEIGHT = 0.001
+from chat.domain.dates import falls_in
+from chat.domain.evidence import Evidence, Kept
+from chat.domain.likeness import is_later_telling, says_the_same
+from chat.domain.memories import Memory
+from chat.domain.questions import LATEST_WEIGHT, Question
+from chat.domain.voices import Voices
 
-_WORD = re.compile(r"[^\W_]+")
-_COMMON_TEXT = """
-a about after again all also am an and any are as at be because been before being but by can could did do does doing
-don down for from get got had has have having he her here hers him his how i if in into is isn it its just let like
-ll me more my no not now of off oh on one or our out over own re said say she should so some something such t than
-that the their them then there these they this those to too up us ve very was we well were what when where which
-while who why will with would yes you your yours s d m
-"""
-_COMMON = frozenset(_COMMON_TEXT.split())
+K1 = 1.2
+B = 0.75
+BEFORE_WEIGHT = 0.35
+AFTER_WEIGHT = 0.15
+OWN_SHARE, BEFORE_SHARE, AFTER_SHARE = 0.67, 0.22, 0.11
+"""What a memory, the one before and the one after add to its length."""
+VOICE = 0.5
+DATE = 1.5
+SIGNIFICANCE = 0.1
+PINNED = 1.1
+CONSOLIDATED = 0.7
+SCENE = 0.2
+NEAR = 0.1
+RANK_OFFSET = 60
+COMPARED = 24
+"""How many of the best are looked at for saying the same."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A memory a search brought back; `score` after fusion, `why` in words for the player."""
+    """A memory that was considered; `why` says in words what speaks for it, `left_out` why it is not in the prompt."""
 
     memory_id: str
     turn_id: str
@@ -38,41 +53,196 @@ class Found(msgspec.Struct, frozen=True):
     significance: int
     score: float = 0.0
     why: str = ""
+    left_out: str = ""
 
 
-def terms(text: str, names: Iterable[str] = ()) -> list[str]:
-    """The words worth searching for, each once, in order: no common words, no names, at most TERMS_MAX."""
-    unwanted = {part.casefold() for name in names for part in _WORD.findall(name)} | _COMMON
-    words = dict.fromkeys(word.casefold()[:64] for word in _WORD.findall(text[:8000]))
-    return [word for word in words if word not in unwanted and len(word) > 1][:TERMS_MAX]
+class Recalled(msgspec.Struct, frozen=True):
+    """Best first; `left_out` came close."""
+
+    chosen: tuple[Found, ...] = ()
+    left_out: tuple[Found, ...] = ()
 
 
-def any_of(words: Sequence[str]) -> str:
-    """The words as an FTS5 expression that matches any of them, each quoted so that none is an operator."""
-    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+class _Case(msgspec.Struct):
+    """What speaks for one memory in one question."""
+
+    event_id: int
+    own: dict[str, float]
+    near: dict[str, float]
+    score: float = 0.0
+    reasons: list[str] = []
 
 
-def fuse(rankings: Sequence[tuple[float, Sequence[str], Sequence[Found]]], count: int) -> list[Found]:
-    """The best `count` memories of several (weight, words, ranked memories), best first; newer first among equals."""
-    scores: dict[str, float] = {}
-    found: dict[str, Found] = {}
-    reasons: dict[str, dict[str, None]] = {}
-    for weight, words, ranked in rankings:
-        for rank, memory in enumerate(ranked):
-            scores[memory.memory_id] = scores.get(memory.memory_id, 0.0) + weight / (RANK_OFFSET + rank)
-            found[memory.memory_id] = memory
-            text = memory.text.casefold()
-            reasons.setdefault(memory.memory_id, {}).update(
-                dict.fromkeys(word for word in words if word in text)
-            )
-    for memory_id, memory in found.items():
-        scores[memory_id] += SIGNIFICANCE_WEIGHT * memory.significance
-    best = sorted(found, key=lambda memory_id: (scores[memory_id], memory_id), reverse=True)[:count]
-    return [
-        msgspec.structs.replace(found[one], score=round(scores[one], 6), why=_because(list(reasons[one])))
-        for one in best
-    ]
+def recall(
+    questions: Sequence[Question],
+    evidence: Evidence,
+    names: Iterable[str],
+    hidden: Iterable[int],
+    count: int,
+) -> Recalled:
+    """The best `count` memories and as many that came close. `hidden` are event ids never to be chosen."""
+    unwanted = frozenset(hidden)
+    voices = Voices(names)
+    scores: dict[int, float] = {}
+    reasons: dict[int, dict[str, None]] = {}
+    words: dict[int, set[str]] = {}
+    for question in questions:
+        ranked = [case for case in rank(question, evidence, voices) if case.event_id not in unwanted]
+        for place, case in enumerate(ranked):
+            one = case.event_id
+            scores[one] = scores.get(one, 0.0) + question.weight / (RANK_OFFSET + place)
+            told = case.reasons if question.weight == LATEST_WEIGHT else ["close to what was said before"]
+            reasons.setdefault(one, {}).update(dict.fromkeys(told))
+            words.setdefault(one, set()).update(case.own)
+    order = sorted(scores, key=lambda one: (scores[one], one), reverse=True)
+    found = {
+        one: _found(evidence.kept[one].memory, scores[one], list(reasons[one]))
+        for one in order[: 2 * COMPARED]
+    }
+    return _chosen([*found], found, words, evidence, count)
 
 
-def _because(words: Sequence[str]) -> str:
-    return f"mentions {', '.join(words[:4])}" if words else "close to what was just said"
+def latest(memories: Sequence[Memory], count: int) -> Recalled:
+    """When nothing was asked: the newest of what is no longer in the conversation shown."""
+    why = ["the latest that is kept"]
+    return Recalled(tuple(_found(one, 0.0, why) for one in memories[:count]))
+
+
+def rank(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
+    """The memories that speak to one question, best first."""
+    cases = _cases(question, evidence, voices)
+    rarity = {word: weight * evidence.rarity(word) for word, weight in question.words.items()}
+    lengths = _lengths(evidence.kept)
+    usual = sum(lengths.values()) / max(len(lengths), 1)
+    for case in cases:
+        case.score = _matching(case, rarity, lengths[case.event_id] / usual)
+        _weigh(case, question, evidence.kept[case.event_id].memory, voices, rarity)
+    best: dict[str, float] = {}
+    for case in cases:
+        scene = evidence.kept[case.event_id].memory.scene_id
+        best[scene] = max(best.get(scene, 0.0), case.score)
+    for case in cases:
+        case.score += SCENE * best[evidence.kept[case.event_id].memory.scene_id]
+    return _newer_among_equals(sorted(cases, key=lambda case: (case.score, case.event_id), reverse=True))
+
+
+def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
+    kept = evidence.kept
+    cases = {one: _Case(one, {}, {}, reasons=[]) for one in kept}
+    for word in question.words:
+        hits = evidence.hits[word]
+        holding = {one for one in hits.ids if one in kept}
+        if not hits.is_all:
+            holding |= {one for one in kept if voices.times(kept[one].memory, word)}
+        for one in holding:
+            times = max(1, voices.times(kept[one].memory, word))
+            cases[one].own[word] = times
+            for other, weight in ((kept[one].after, BEFORE_WEIGHT), (kept[one].before, AFTER_WEIGHT)):
+                if other is not None and other in cases:
+                    near = cases[other].near
+                    near[word] = near.get(word, 0.0) + weight * times
+    dated = set(evidence.dated) if question.spans else ()
+    return [case for case in cases.values() if case.own or case.near or case.event_id in dated]
+
+
+def _lengths(kept: dict[int, Kept]) -> dict[int, float]:
+    """Characters of each memory and its neighbours, weighed; an unknown neighbour counts like the memory itself."""
+    sizes = {one: max(len(found.memory.text), 1) for one, found in kept.items()}
+    return {
+        one: OWN_SHARE * size
+        + BEFORE_SHARE * sizes.get(kept[one].before or 0, size)
+        + AFTER_SHARE * sizes.get(kept[one].after or 0, size)
+        for one, size in sizes.items()
+    }
+
+
+def _matching(case: _Case, rarity: dict[str, float], length: float) -> float:
+    damped = K1 * (1 - B + B * length)
+    score = 0.0
+    for word in case.own.keys() | case.near.keys():
+        times = case.own.get(word, 0.0) + case.near.get(word, 0.0)
+        score += rarity[word] * times * (K1 + 1) / (times + damped)
+    return score
+
+
+def _weigh(case: _Case, question: Question, memory: Memory, voices: Voices, rarity: dict[str, float]) -> None:
+    """Everything but the words, each with its reason."""
+    mentioned = sorted(case.own, key=lambda word: -rarity[word])[:4]
+    case.reasons = [f"mentions {', '.join(mentioned)}"] if mentioned else []
+    if case.near.keys() - case.own.keys():
+        case.reasons.append(
+            "next to one that mentions " + ", ".join(sorted(case.near.keys() - case.own.keys())[:2])
+        )
+    if question.named:
+        share = voices.share(memory, question.named, {word: rarity[word] for word in case.own})
+        case.score *= 1 + VOICE * share
+        if share:
+            case.reasons.append("said by somebody who was named")
+    if any(falls_in(memory.at, span) for span in question.spans):
+        case.score = case.score * DATE or 1.0
+        case.reasons.append("of a day that was named")
+    case.score *= _standing(memory, case.reasons)
+
+
+def _standing(memory: Memory, reasons: list[str]) -> float:
+    factor = 1 + SIGNIFICANCE * (memory.significance - 1)
+    if memory.significance > 1:
+        reasons.append("pivotal" if memory.significance > 2 else "significant")
+    if memory.pinned:
+        factor *= PINNED
+        reasons.append("pinned")
+    if memory.consolidated and memory.significance < 2:
+        factor *= CONSOLIDATED
+    return factor
+
+
+def _newer_among_equals(cases: Sequence[_Case]) -> list[_Case]:
+    ordered: list[_Case] = []
+    group: list[_Case] = []
+    for case in cases:
+        if group and case.score < group[0].score * (1 - NEAR):
+            ordered += sorted(group, key=lambda one: -one.event_id)
+            group = []
+        group.append(case)
+    return ordered + sorted(group, key=lambda one: -one.event_id)
+
+
+def _found(memory: Memory, score: float, reasons: Sequence[str]) -> Found:
+    why = "; ".join(reasons[:4])
+    return Found(memory.id, memory.turn_id, memory.text, memory.significance, round(score, 6), why)
+
+
+def _chosen(
+    order: list[int], found: dict[int, Found], words: dict[int, set[str]], evidence: Evidence, count: int
+) -> Recalled:
+    """The first `count` that do not say the same as one already chosen, and what was passed over."""
+    order = _later_tellings_first(order[:COMPARED], words, evidence) + order[COMPARED:]
+    chosen: list[int] = []
+    left: list[Found] = []
+    for one in order:
+        text = found[one].text
+        same = next((other for other in chosen if says_the_same(text, found[other].text)), None)
+        if same is not None:
+            left.append(msgspec.structs.replace(found[one], left_out="another says the same"))
+        elif len(chosen) < count:
+            chosen.append(one)
+        else:
+            left.append(msgspec.structs.replace(found[one], left_out=f"not among the best {count}"))
+        if len(left) == max(2 * count, 8):
+            break
+    return Recalled(tuple(found[one] for one in chosen), tuple(left))
+
+
+def _later_tellings_first(order: list[int], words: dict[int, set[str]], evidence: Evidence) -> list[int]:
+    """Where two tell the same thing in other words ("my sister is Ann", "... is Eva"), the later takes the place."""
+    placed: list[int] = []
+    for one in order:
+        text = evidence.kept[one].memory.text
+        for place, other in enumerate(placed):
+            shared = words[one] & words[other]
+            if one > other and shared and is_later_telling(text, evidence.kept[other].memory.text, shared):
+                placed.insert(place, one)
+                break
+        else:
+            placed.append(one)
+    return placed

@@ -6,7 +6,7 @@ so that the beginning of the prompt stays the same for many turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -178,10 +178,7 @@ class _Assembly:
             hard_tokens=self._budget.hard,
             soft_tokens=self._budget.soft,
             sections=(*uses, *(_use(section, True) for section in gone)),
-            memories=tuple(
-                MemoryUse(memory.memory_id, memory.score, memory.why, rank < plan.memories)
-                for rank, memory in enumerate(given.memories)
-            ),
+            memories=tuple(_memory_uses(given, plan.memories)),
             history_from=first,
             turns=len(self._turns) - plan.start,
             turns_tokens=self._from_end[len(self._turns) - plan.start],
@@ -189,6 +186,14 @@ class _Assembly:
             player_tokens=self._count(self._words),
             withheld=given.withheld,
         )
+
+
+def _memory_uses(given: PromptInput, told: int) -> Iterator[MemoryUse]:
+    for rank, memory in enumerate(given.memories):
+        left_out = "" if rank < told else "no room in the prompt"
+        yield MemoryUse(memory.memory_id, memory.score, memory.why, rank < told, left_out)
+    for memory in given.passed_over:
+        yield MemoryUse(memory.memory_id, memory.score, memory.why, False, memory.left_out)
 
 
 def _without(plan: _Plan, name: str) -> _Plan:

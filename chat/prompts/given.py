@@ -32,12 +32,13 @@ class PromptTurn:
 
 @dataclass(frozen=True)
 class PromptMemory:
-    """One memory of the bot, with the score that chose it and the reason in words."""
+    """One memory of the bot, with the score that chose it and the reason in words; `left_out`: why it is not told."""
 
     memory_id: str
     text: str
     score: float
     why: str
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Feeling:
 class PromptInput:
     """`clock_text` is absolute ("Friday 20 November 2026, 21:40"). `player_words` None: the bot speaks unasked.
 
-    `turns` and `memories` are oldest first and best first; `withheld` says what was kept from the bot, and why.
+    `turns` and `memories` are oldest first and best first; `passed_over` came close;
+    `withheld` says what was kept from the bot, and why.
     Of the player only name, pronouns and `you_appearance` are told, never the persona.
     """
 
@@ -78,6 +80,7 @@ class PromptInput:
     feeling: Feeling = Feeling()
     scene_note: str = ""
     memories: Sequence[PromptMemory] = ()
+    passed_over: Sequence[PromptMemory] = ()
     turns: Sequence[PromptTurn] = ()
     player_words: str | None = None
     withheld: tuple[tuple[str, str], ...] = ()

@@ -24,10 +24,13 @@ class SectionUse:
 
 @dataclass(frozen=True)
 class MemoryUse:
+    """`left_out` says in words why a memory that was considered is not in the prompt."""
+
     memory_id: str
     score: float
     why: str
     used: bool
+    left_out: str = ""
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,9 @@ def shelf() -> Path:
 
 def story_of_turns(*turns: int) -> Story:
     """A log with one chat for each number of turns, made now or taken from the shelf."""
-    folder = shelf() / ("-".join(str(count) for count in turns) + "-turns")
+    counted = {count: turns.count(count) for count in turns}
+    name = "-".join(f"{count}" if times == 1 else f"{times}x{count}" for count, times in counted.items())
+    folder = shelf() / f"{name}-turns"
     if not (folder / "made").exists():
         shutil.rmtree(folder, ignore_errors=True)
         _make(folder, turns)
@@ -219,7 +221,7 @@ def _cast(live: Live, clock: Clock) -> Cast:
     live.append_after(live.head, authored)
     made = live.library
     cast = Cast(made.people[you_id], tuple(made.bots[one] for one in bots), clock)
-    cast.names = {one.id: one.name for one in (*made.bots.values(), *made.people.values())}
+    cast.names = {bot.id: bot.name for bot in cast.bots} | {you_id: cast.you.name}
     return cast
 
 

@@ -54,8 +54,8 @@ def test_the_manifest_is_plain_json_and_tells_everything() -> None:
     told = json.loads(json.dumps(made.manifest.as_dict()))
     assert told["prompts"] == {"narrate_system": 1, "narrate_volatile": 1}
     assert told["memories"] == [
-        {"memory_id": "m1", "score": 2.5, "why": "says key", "used": True},
-        {"memory_id": "m2", "score": 1.5, "why": "says sister", "used": True},
+        {"memory_id": "m1", "score": 2.5, "why": "says key", "used": True, "left_out": ""},
+        {"memory_id": "m2", "score": 1.5, "why": "says sister", "used": True, "left_out": ""},
     ]
     assert told["withheld"] == [{"what": "turn T0", "why": "Mira was not there"}]
     assert (told["hard_tokens"], told["soft_tokens"], told["turns"]) == (8000, 6000, 4)

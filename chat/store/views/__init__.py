@@ -10,6 +10,7 @@ from chat.store.views.memories import (
     search_memories,
     witnesses,
 )
+from chat.store.views.recall import evidence, hidden_memories, latest_memories
 from chat.store.views.record import calls, draft, event, events
 from chat.store.views.story import (
     Transcript,
@@ -31,7 +32,10 @@ __all__ = [
     "draft",
     "event",
     "events",
+    "evidence",
+    "hidden_memories",
     "latest_chat",
+    "latest_memories",
     "memories_of",
     "memories_of_scene",
     "memories_of_turn",

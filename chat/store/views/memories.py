@@ -10,7 +10,7 @@ from chat.store.reading import Reader
 _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
 # The scope is matched inside the index and compared once more, so no wording of a query can leave it.
 _SEARCH = f"""
-select {_COLUMNS}, bm25(memories_fts, 1.0, 0.0) as rank
+select {_COLUMNS}, bm25(memories_fts, 1.0, 1.0, 0.0) as rank
 from memories_fts join memories m on m.event_id = memories_fts.rowid
 where memories_fts match ? and m.scope = ?
 order by rank, m.event_id desc
@@ -50,7 +50,7 @@ async def memory(reader: Reader, memory_id: str) -> Memory | None:
 
 async def search_memories(reader: Reader, scope: str, match_query: str, limit: int = 20) -> list[Found]:
     """Memories of one scope whose text matches a query of quoted words, best first."""
-    match = f"scope : {scope} AND text : ({match_query})"
+    match = f"scope : {scope} AND {{text keys}} : ({match_query})"
     rows = await reader.all(_SEARCH, (match, scope, limit))
     return [Found(Memory.from_row(row[:-1]), row[-1]) for row in rows]
 

@@ -1,0 +1,123 @@
+"""Searches one bot's memories for recall: a bounded number of finds for each word, never a whole posting list.
+
+The scope is matched inside the index, and compared once more with every row, so no wording can leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+
+from chat.domain.dates import Span
+from chat.domain.evidence import Evidence, Hits, Kept, Sample, shortlist
+from chat.domain.memories import Memory, scope_token
+from chat.domain.questions import Question
+from chat.domain.records import Row
+from chat.store.reading import Reader
+
+FINDS = 1024
+"""Finds for all words together; shared out, so that many words cost little more than few."""
+FEWEST_FINDS, MOST_FINDS = 64, 256
+SAMPLE = 10_000
+DATED = 32
+
+_FINDS_OF_WORD = """
+select {number}, rowid from (
+    select rowid from memories_fts where memories_fts match ? order by rowid desc limit {limit}
+)
+"""
+_SAMPLE = f"""
+select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0) from (
+    select event_id from memories where owner = ? and continuity = ? order by event_id desc limit {SAMPLE}
+)
+"""
+_DATED = f"""
+select event_id from memories where scope = ? and at >= ? and at < ? order by at desc limit {DATED}
+"""
+_HIDDEN = """
+select event_id from memories
+where scope = ? and turn_id in (select value from json_each(?))
+"""
+_COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
+_NEIGHBOUR = """
+(select n.event_id from memories n
+ where n.chat_id = m.chat_id and n.owner = m.owner and n.level = 'turn' and n.event_id {side} m.event_id
+ order by n.event_id {order} limit 1)
+"""
+_KEPT = f"""
+select {_COLUMNS}, {_NEIGHBOUR.format(side="<", order="desc")}, {_NEIGHBOUR.format(side=">", order="asc")}
+from memories m where m.event_id in (select value from json_each(?)) and m.scope = ?
+"""
+_LATEST = """
+where owner = ? and continuity = ? and event_id not in (select value from json_each(?))
+order by event_id desc limit ?
+"""
+
+
+async def evidence(
+    reader: Reader, owner: str, continuity: str, questions: Sequence[Question], hidden: Collection[int]
+) -> Evidence:
+    """All that recall needs to rank one bot's memories for these questions. `hidden` are left out of the shortlist."""
+    scope = scope_token(owner, continuity)
+    sample = Sample(*(await reader.all(_SAMPLE, (owner, continuity)))[0])
+    hits = await _hits(reader, scope, list({word: None for one in questions for word in one.words}))
+    dated = await _dated(reader, scope, [span for one in questions for span in one.spans])
+    found = Evidence(sample, hits, dated)
+    listed = shortlist(questions, found, hidden)
+    kept = await _kept(reader, scope, listed)
+    around = {other for one in kept.values() for other in (one.before, one.after) if other is not None}
+    kept |= await _kept(reader, scope, around - kept.keys() - set(hidden))
+    return msgspec.structs.replace(found, kept=kept)
+
+
+async def hidden_memories(
+    reader: Reader, owner: str, continuity: str, turn_ids: Iterable[str]
+) -> frozenset[int]:
+    """The event ids of a bot's memories of these turns."""
+    wanted = msgspec.json.encode(list(turn_ids)).decode()
+    return frozenset(row[0] for row in await reader.all(_HIDDEN, (scope_token(owner, continuity), wanted)))
+
+
+async def latest_memories(
+    reader: Reader, owner: str, continuity: str, hidden: Collection[int], limit: int
+) -> list[Memory]:
+    """A bot's newest memories but these."""
+    unwanted = msgspec.json.encode(list(hidden)).decode()
+    return await reader.records(Memory, _LATEST, (owner, continuity, unwanted, limit))
+
+
+async def _hits(reader: Reader, scope: str, words: list[str]) -> dict[str, Hits]:
+    if not words:
+        return {}
+    limit = min(max(FINDS // len(words), FEWEST_FINDS), MOST_FINDS)
+    parts = [_FINDS_OF_WORD.format(number=number, limit=limit) for number in range(len(words))]
+    rows = await reader.all(" union all ".join(parts), [_match(scope, word) for word in words])
+    ids: list[list[int]] = [[] for _ in words]
+    for number, event_id in rows:
+        ids[number].append(event_id)
+    return {word: Hits(tuple(of), len(of) < limit) for word, of in zip(words, ids, strict=True)}
+
+
+def _match(scope: str, word: str) -> str:
+    """The word is quoted, so it is never an operator, and can reach neither another column nor another scope."""
+    quoted = word.replace('"', '""')
+    return f'scope : {scope} AND {{text keys}} : "{quoted}"'
+
+
+async def _dated(reader: Reader, scope: str, spans: Iterable[Span]) -> tuple[int, ...]:
+    """Memories of the days that were named; a month of any year is too wide to list."""
+    found: dict[int, None] = {}
+    for first, after in dict.fromkeys(spans):
+        if after:
+            found.update((row[0], None) for row in await reader.all(_DATED, (scope, first, after)))
+    return tuple(found)
+
+
+async def _kept(reader: Reader, scope: str, event_ids: Iterable[int]) -> dict[int, Kept]:
+    wanted = msgspec.json.encode(list(event_ids)).decode()
+    return {row[0]: _of(row) for row in await reader.all(_KEPT, (wanted, scope))}
+
+
+def _of(row: Row) -> Kept:
+    return Kept(Memory.from_row(row[:-2]), row[-2], row[-1])
