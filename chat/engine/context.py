@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from chat.domain.bots import Bot
 from chat.domain.library import Library
 from chat.domain.people import Person
-from chat.domain.questions import questions
-from chat.domain.recall import Recalled, latest, recall
+from chat.domain.recall import Recalled
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text, witnesses
 from chat.domain.world import World
+from chat.engine.remembering import Asking, remembered
 from chat.store import views
 from chat.store.reading import Reader
 from chat.store.store import Store
@@ -23,7 +23,7 @@ from chat.store.store import Store
 HISTORY_TURNS = 160
 """Turns read for a prompt; more than any budget of ours holds, and a constant, so a long story costs the same."""
 WITHHELD_TOLD = 12
-RECENT_ENTRIES = 3
+RECENT_ENTRIES = 4
 """How many entries ask: the latest, and the few before it with less weight."""
 
 
@@ -76,17 +76,11 @@ async def read_context(
 async def _recall(
     reader: Reader, context: Context, continuity: str, shown: Sequence[str], count: int
 ) -> Recalled:
-    """What the bot remembers of what was just said, in whatever chat of the continuity it happened."""
-    library, bot = context.library, context.bot
-    names = [library.name_of(entity) for entity in (*library.bots, *library.people)]
-    here = {bot.id, context.you.id, *context.world.state.present}
+    """The latest entries ask, as the bot witnessed them."""
+    bot, state = context.bot, context.world.state
     entries = [words for turn in reversed(context.turns[-RECENT_ENTRIES:]) if (words := _heard(turn, bot.id))]
-    asked = questions(entries, names, map(library.name_of, here), context.world.state.clock_at)
-    hidden = await views.hidden_memories(reader, bot.id, continuity, shown)
-    found = await views.evidence(reader, bot.id, continuity, asked, hidden)
-    if found.kept:
-        return recall(asked, found, names, hidden, count)
-    return latest(await views.latest_memories(reader, bot.id, continuity, hidden, count), count)
+    asking = Asking(entries, {bot.id, context.you.id, *state.present}, state.clock_at, shown)
+    return await remembered(reader, context.library, bot.id, continuity, asking, count)
 
 
 def _shown(turn_ids: list[str], history_from: str | None) -> list[str]:

@@ -18,6 +18,7 @@ from chat.engine.digest import Digests
 from chat.engine.hub import Hub
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
+from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
 from chat.llm.calls import Endpoint, ModelInfo, Probe
@@ -158,8 +159,23 @@ class Engine:
             raise NotFound("There is no such turn in this chat.")
         return False
 
-    async def retry(self, chat_id: str, turn_id: str) -> str:
-        return await timeline.retry(self, chat_id, turn_id)
+    async def retry(self, chat_id: str, turn_id: str, prose: str | None = None) -> str:
+        return await timeline.retry(self, chat_id, turn_id, prose)
+
+    async def rewind(self, chat_id: str, turn_id: str) -> Moved:
+        return await timeline.rewind(self, chat_id, turn_id)
+
+    async def select_branch(self, chat_id: str, branch_id: str) -> Moved:
+        return await timeline.select(self, chat_id, branch_id)
+
+    async def undo(self, chat_id: str) -> Moved:
+        return await timeline.undo(self, chat_id)
+
+    async def redo(self, chat_id: str) -> Moved:
+        return await timeline.redo(self, chat_id)
+
+    async def undo_steps(self, chat_id: str) -> Steps:
+        return await timeline.steps(self, chat_id)
 
     async def edit(
         self,

@@ -1,50 +1,263 @@
-"""Going back: every way of it is a fork at a step and a selection, so what is left behind is never lost.
+"""Going back and forth: every way of it is a fork at a step or the selection of a branch, so nothing is ever lost.
 
-A run in progress must have ended first; nothing here touches another chat.
+A reply in progress must have ended first; nothing here touches another chat. What a step brought about (memories,
+feelings, scene, clock) goes and comes back with it, because state is folded from the selected line alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chat.domain import chats
+from chat.domain import chats, exchange
+from chat.domain.chats import Chat
 from chat.domain.events import NewEvent
-from chat.domain.lineage import branch_at
+from chat.domain.history import AGAIN, REDO, RETRY, REWIND, SWIPE, UNDO, Place
+from chat.domain.lineage import branch_at, is_visible
+from chat.domain.segments import parse_segments
+from chat.domain.turns import Turn, check_text
+from chat.engine.run import Run
 from chat.engine.turn import start_reply
-from chat.errors import NotFound, Refused
+from chat.errors import NotFound, Refused, TurnRunning
+from chat.store import views
 from chat.store.state import State
 
 if TYPE_CHECKING:
-    from chat.domain.turns import Turn
     from chat.engine.engine import Engine
 
+WHAT: dict[str, str] = {
+    "user_turn": "your last turn",
+    "manual_edit": "the last change by hand",
+    "memory_pin_changed": "the last pin",
+    "scene_closed": "the close of the scene",
+    REWIND: "the rewind",
+    RETRY: "the new reply",
+    AGAIN: "the rewritten turn",
+    SWIPE: "the change of reply",
+    "select": "the change of branch",
+}
 
-async def retry(engine: Engine, chat_id: str, turn_id: str) -> str:
-    """Write the latest reply again, on a fork from right before it. Returns the new reply's turn id.
+Find = Callable[[State, Chat], tuple[Place, str]]
+"""Finds where to stand, and the reason of the selection."""
 
-    Raises NotFound for a turn of another chat, Refused when it is not the latest reply, TurnRunning.
+
+@dataclass(frozen=True)
+class Moved:
+    """Where the story stands now, and in words what was undone or redone."""
+
+    branch_id: str
+    what: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What Undo and Redo would do, in words; empty when there is nothing."""
+
+    undo: str
+    redo: str
+
+
+async def retry(engine: Engine, chat_id: str, turn_id: str, prose: str | None = None) -> str:
+    """Write the latest reply again on a fork from right before it; with `prose`, one's own turn too.
+
+    Returns the new reply's turn id. Raises NotFound, Refused when it is not the latest reply, TurnRunning, and what
+    refuses a text.
     """
-    chats.known(engine.store.library.chats.get(chat_id))
+    chat = chats.known(engine.store.library.chats.get(chat_id))
+    text = None if prose is None else check_text(prose, engine.settings.limits.turn_chars)
     run = engine.new_run(chat_id)
     engine.runs.reserve(run)
     try:
         await engine.close_interrupted(chat_id)
-        branch_id = engine.clock.new_id()
-        again: list[Turn] = []
-
-        def forked(state: State) -> list[NewEvent]:
-            again.append(_latest_reply(state, chat_id, turn_id))
-            before = again[0].step - 1
-            parent = branch_at(state.library.lineage(chat_id), before)
-            return chats.fork(state.library.chats[chat_id], branch_id, parent, before, "retry")
-
-        await engine.store.execute(forked, caused_by=run.reply_id)
+        again = await (
+            _said_again(engine, run, chat, turn_id, text) if text else _fork(engine, run, chat, turn_id)
+        )
     except BaseException:
         engine.runs.release(run)
         raise
-    run.user_turn_id = again[0].reply_to
-    start_reply(engine, run, again[0].speaker)
+    start_reply(engine, run, again.speaker)
     return run.reply_id
+
+
+async def rewind(engine: Engine, chat_id: str, turn_id: str) -> Moved:
+    """Go back to right after a turn. Raises NotFound, Refused when the story stands there already, TurnRunning."""
+
+    def back(state: State, chat: Chat) -> tuple[Place, str]:
+        turn = _visible(state, chat_id, turn_id)
+        if turn.step >= state.world(chat_id).state.head_step:
+            raise Refused("The story stands at this turn already.")
+        line = state.library.lineage(chat_id)
+        return Place(branch_at(line, turn.step), turn.step, REWIND), REWIND
+
+    return await _go(engine, chat_id, back)
+
+
+async def select(engine: Engine, chat_id: str, branch_id: str) -> Moved:
+    """Make a branch of this chat the visible one, as it was left. Raises NotFound, TurnRunning."""
+
+    def chosen(state: State, chat: Chat) -> tuple[Place, str]:
+        branch = state.library.branches.get(branch_id)
+        if branch is None or branch.chat_id != chat_id:
+            raise NotFound("There is no such branch in this chat.")
+        if branch_id == chat.branch_id:
+            raise Refused("The story is on this branch already.")
+        return Place(branch_id, -1, SWIPE), SWIPE
+
+    return await _go(engine, chat_id, chosen)
+
+
+async def undo(engine: Engine, chat_id: str) -> Moved:
+    """Take the last action back, whatever it was; one's own words come back into the composer. Raises Refused."""
+
+    def back(state: State, chat: Chat) -> tuple[Place, str]:
+        place = state.history(chat_id).back()
+        if place is None:
+            raise Refused("There is nothing to undo.")
+        return place, UNDO
+
+    return await _go(engine, chat_id, back)
+
+
+async def redo(engine: Engine, chat_id: str) -> Moved:
+    """Do again what was undone last. Raises Refused when there is nothing."""
+
+    def forth(state: State, chat: Chat) -> tuple[Place, str]:
+        place = state.history(chat_id).forward()
+        if place is None:
+            raise Refused("There is nothing to redo.")
+        return place, REDO
+
+    return await _go(engine, chat_id, forth)
+
+
+async def steps(engine: Engine, chat_id: str) -> Steps:
+    """What Undo and Redo would do here."""
+    found: list[Steps] = []
+
+    def look(state: State) -> list[NewEvent]:
+        history = state.history(chat_id)
+        here, forward = history.here(), history.forward()
+        found.append(Steps(_said(here) if history.back() and here else "", _said(forward) if forward else ""))
+        return []
+
+    await engine.store.execute(look)
+    return found[0]
+
+
+def _said(place: Place) -> str:
+    return WHAT.get(place.what, "the last change")
+
+
+async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
+    """Stand at a place: on its own branch where that is its tip, else on a fork (an unused one if there is one)."""
+    chat = chats.known(engine.store.library.chats.get(chat_id))
+    if run := engine.runs.get(chat_id):
+        raise TurnRunning("A reply is being written; stop it first, then go back.", turn_id=run.reply_id)
+    await engine.close_interrupted(chat_id)
+    moved: list[Moved] = []
+
+    def gone(state: State) -> list[NewEvent]:
+        now = state.library.chats[chat_id]
+        place, reason = find(state, now)
+        history = state.history(chat_id)
+        here = history.here()
+        latest = state.recent_turns(chat_id, 2)
+        events, branch_id = _to(engine, state, now, place, reason)
+        words = _own_words(latest) if reason == UNDO and here and here.what == "user_turn" else ""
+        told = _said(here) if reason == UNDO and here else _said(place)
+        moved.append(Moved(branch_id, told, words))
+        return events
+
+    await engine.store.execute(gone)
+    engine.history_from.clear()
+    if moved[0].words:
+        await _give_back(engine, chat.id, moved[0].words)
+    return moved[0]
+
+
+def _to(engine: Engine, state: State, chat: Chat, place: Place, reason: str) -> tuple[list[NewEvent], str]:
+    history = state.history(chat.id)
+    if place.step < 0 or (history.is_tip(place) and place.branch_id != chat.branch_id):
+        step = history.tips.get(place.branch_id, max(place.step, 0))
+        return chats.select(chat, place.branch_id, step, reason), place.branch_id
+    unused = next(
+        (
+            branch.id
+            for branch in state.library.branches.values()
+            if (branch.parent_id, branch.fork_step) == (place.branch_id, place.step)
+            and branch.id not in history.tips
+            and branch.id != chat.branch_id
+        ),
+        None,
+    )
+    if unused:
+        return chats.select(chat, unused, place.step, reason), unused
+    branch_id = engine.clock.new_id()
+    return chats.fork(chat, branch_id, place.branch_id, place.step, reason), branch_id
+
+
+def _own_words(latest: list[Turn]) -> str:
+    """The player's words of the action that is taken back."""
+    return next((turn.text for turn in reversed(latest) if turn.role == "user"), "")
+
+
+async def _give_back(engine: Engine, chat_id: str, words: str) -> None:
+    """Put undone words into the composer, unless something else stands there already."""
+    key = f"composer:{chat_id}"
+    async with engine.store.reading() as reader:
+        kept = await views.draft(reader, key)
+    if not kept:
+        await engine.store.save_draft(key, words)
+
+
+async def _fork(engine: Engine, run: Run, chat: Chat, turn_id: str) -> Turn:
+    """A fork right before the reply; the run answers what the reply answered."""
+    again: list[Turn] = []
+
+    def forked(state: State) -> list[NewEvent]:
+        again.append(_latest_reply(state, chat.id, turn_id))
+        return _forked_before(engine, state, chat.id, again[0].step, RETRY)
+
+    await engine.store.execute(forked, caused_by=run.reply_id)
+    run.user_turn_id = again[0].reply_to
+    return again[0]
+
+
+async def _said_again(engine: Engine, run: Run, chat: Chat, turn_id: str, text: str) -> Turn:
+    """A fork right before one's own turn, and that turn in other words."""
+    again: list[Turn] = []
+    segments = parse_segments(text, engine.names_of(chat))
+    new_id = engine.clock.new_id()
+
+    def forked(state: State) -> list[NewEvent]:
+        reply = _latest_reply(state, chat.id, turn_id)
+        mine = state.turn(reply.reply_to) if reply.reply_to else None
+        if mine is None:
+            raise Refused("This reply answers no turn of yours, so there is nothing to rewrite.")
+        again.append(reply)
+        events = _forked_before(engine, state, chat.id, mine.step, AGAIN)
+        branch_id = getattr(events[-1].data, "branch_id", "")
+        moment = exchange.Moment(branch_id, mine.step, mine.scene_id, mine.at, mine.present)
+        return [*events, *exchange.say(chat, moment, new_id, text, segments, "")]
+
+    await engine.store.execute(forked, caused_by=new_id)
+    run.user_turn_id = new_id
+    return again[0]
+
+
+def _forked_before(engine: Engine, state: State, chat_id: str, step: int, reason: str) -> list[NewEvent]:
+    parent = branch_at(state.library.lineage(chat_id), step - 1)
+    return chats.fork(state.library.chats[chat_id], engine.clock.new_id(), parent, step - 1, reason)
+
+
+def _visible(state: State, chat_id: str, turn_id: str) -> Turn:
+    found = state.turn(turn_id)
+    line = state.library.lineage(chat_id)
+    if found is None or found.chat_id != chat_id or not is_visible(line, found.branch_id, found.step):
+        raise NotFound("There is no such turn on this line of the story.")
+    return found
 
 
 def _latest_reply(state: State, chat_id: str, turn_id: str) -> Turn:

@@ -15,6 +15,7 @@ from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
 from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text, is_spoken
+from chat.domain.witness import witnessed_text
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
 from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
@@ -149,15 +150,19 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> N
         engine.runs.release(run)
     _say_how_it_ended(run, ending, problem)
     if ending.text and not problem and run.cause != "shutdown":
-        engine.digests.start(engine, run.chat_id, run.reply_id, _asked_and_told(engine, told))
+        engine.digests.start(engine, run.chat_id, run.reply_id, _asked_and_told(engine, run, told))
     await engine.store.checkpoint()
 
 
-def _asked_and_told(engine: Engine, told: Told | None) -> list[Message]:
-    """The prompt with its reply, for a digest by the same model: its server has all of it cached."""
+def _asked_and_told(engine: Engine, run: Run, told: Told | None) -> list[Message]:
+    """The prompt with its reply, for a digest by the same model: its server has all of it cached.
+
+    The reply stands there as its speaker's later prompts will have it, so without asides.
+    """
     if told is None or engine.classifier_model() != engine.narrative_model():
         return []
-    return [*told.messages, {"role": "assistant", "content": told.ending.text}]
+    text = witnessed_text(told.ending.segments, run.speaker, (), run.speaker)
+    return [*told.messages, {"role": "assistant", "content": text}] if text else []
 
 
 def _say_how_it_ended(run: Run, ending: Ending, problem: StoreError | None) -> None:
