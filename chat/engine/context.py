@@ -63,14 +63,17 @@ async def read_context(
         library.bots[bot_id],
         library.people[library.chats[chat_id].you_id],
     )
-    async with store.reading() as reader:
+
+    async def read(reader: Reader) -> Context:
         world = await views.world(reader, chat_id)
         window = await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS)
         spoken = [turn for turn in window.turns if not turn.is_running and turn.text.strip()]
         shown = _shown([turn.id for turn in spoken], history_from)
         context = Context(library, world, bot, you, spoken, Recalled())
         recalled = await _recall(reader, context, chat.continuity, shown, recall_k)
-    return replace(context, recalled=recalled)
+        return replace(context, recalled=recalled)
+
+    return await store.read(read)
 
 
 async def _recall(

@@ -45,9 +45,7 @@ async def _finish_digests(engine: Engine) -> None:
 
 async def close_interrupted(engine: Engine, chat_id: str) -> None:
     """Close what an earlier failure to store left running in one chat, so that the story can go on."""
-    async with engine.store.reading() as reader:
-        left = await views.running_turns(reader, chat_id)
-    for turn in left:
+    for turn in await engine.store.read(lambda reader: views.running_turns(reader, chat_id)):
         await close_turn(engine, turn)
 
 

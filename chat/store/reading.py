@@ -1,6 +1,8 @@
 """Reads for pages: pooled connections that cannot write, each lent for one read transaction.
 
 What a reader sees is one moment: whole commands, never half of one. Readers never wait for the writer.
+A read of many statements is done at once, on a thread, because every step to another thread and back costs more than
+most statements do.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,17 +22,20 @@ from chat.store import connections
 from chat.store.rows import select
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 _MOST = 8
 
 
 class Reader:
     """One read transaction. Not to be kept beyond its `async with`."""
 
-    def __init__(self, conn: aiosqlite.Connection) -> None:
+    def __init__(self, conn: aiosqlite.Connection | sqlite3.Connection) -> None:
         self._conn = conn
 
     async def all(self, sql: str, values: Iterable[Any] = ()) -> Sequence[Row]:
         with connections.translated():
+            if isinstance(self._conn, sqlite3.Connection):
+                return self._conn.execute(sql, tuple(values)).fetchall()
             return await self._conn.execute_fetchall(sql, values)  # type: ignore[return-value]
 
     async def one(self, sql: str, values: Iterable[Any] = ()) -> Row | None:
@@ -50,6 +56,13 @@ class Readers:
         self._free: list[aiosqlite.Connection] = []
         self._all: list[aiosqlite.Connection] = []
         self._places = asyncio.Semaphore(_MOST)
+        self._plain: deque[sqlite3.Connection] = deque()
+        self._closed = False
+
+    async def at_once(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
+        """What a read comes to, done in one go on a thread. It may wait for nothing but its reader."""
+        async with self._places:
+            return await asyncio.to_thread(self._whole, read)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
@@ -65,6 +78,24 @@ class Readers:
         while self._all:
             await self._all.pop().close()
         self._free.clear()
+        self._closed = True
+        while self._plain:
+            self._plain.pop().close()
+
+    def _whole(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
+        """Runs on a thread of its own. A caller that was cancelled meanwhile changes nothing here."""
+        conn = self._plain.pop() if self._plain else connections.read_only(self._path)
+        try:
+            with connections.translated():
+                conn.execute("begin")
+            return _driven(read(Reader(conn)))
+        finally:
+            with contextlib.suppress(sqlite3.OperationalError):  # the transaction never began
+                conn.execute("rollback")
+            if self._closed:
+                conn.close()
+            else:
+                self._plain.append(conn)
 
     async def _open(self) -> aiosqlite.Connection:
         with connections.translated():
@@ -77,3 +108,14 @@ class Readers:
         with contextlib.suppress(sqlite3.OperationalError):  # the transaction never began
             await conn.execute("rollback")
         self._free.append(conn)
+
+
+def _driven(read: Coroutine[Any, Any, T]) -> T:
+    """Run a read that has nothing to wait for to its end, without an event loop."""
+    try:
+        read.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    read.close()
+    raise RuntimeError("A read that is done at once waited for something else.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 from chat.clock import Clock
 from chat.domain.library import Library
@@ -20,6 +20,7 @@ from chat.store.start import accept_loss, open_live, rebuild_live
 from chat.store.state import Commit, Decide
 from chat.store.writer import Writer
 
+T = TypeVar("T")
 Listener = Callable[[Commit], None]
 
 
@@ -124,6 +125,13 @@ class Store:
     def reading(self) -> AbstractAsyncContextManager[Reader]:
         """A reader inside one read transaction: everything it shows is of one moment."""
         return self._readers.reading()
+
+    async def read(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
+        """What several queries come to, all of one moment and in one go; `read` may wait for nothing else.
+
+        For reads of many statements on the way to a reply: `reading` takes a step to another thread for each.
+        """
+        return await self._readers.at_once(read)
 
     def reply_journal(self, turn_id: str) -> ReplyJournal:
         return ReplyJournal(self._settings.running_dir, turn_id)

@@ -28,19 +28,26 @@ class Served:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def get(self, path: str, accept: str = "text/html") -> bytes:
-        self._http.request("GET", path, headers={"Accept": accept, "Accept-Encoding": "gzip"})
-        response = self._http.getresponse()
-        body = response.read()
-        assert response.status == 200, (path, response.status, body[:300])
+        status, body = self._ask("GET", path, None, {"Accept": accept, "Accept-Encoding": "gzip"})
+        assert status == 200, (path, status, body[:300])
         return body
 
     def post_turn(self, chat_id: str, prose: str) -> None:
         form = urlencode({"prose": prose})
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        self._http.request("POST", f"/chats/{chat_id}/turns", form, headers)
-        response = self._http.getresponse()
-        body = response.read()
-        assert response.status == 202, body[:300]
+        status, body = self._ask("POST", f"/chats/{chat_id}/turns", form, headers)
+        assert status == 202, body[:300]
+
+    def _ask(self, method: str, path: str, form: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        """The server closes a connection that was idle for long; then once more on a new one."""
+        try:
+            self._http.request(method, path, form, headers)
+            response = self._http.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):
+            self._http.close()
+            self._http.request(method, path, form, headers)
+            response = self._http.getresponse()
+        return response.status, response.read()
 
     def wait_until_idle(self, chat_id: str) -> None:
         while json.loads(self.get(f"/chats/{chat_id}/status", "application/json"))["status"] not in IDLE:
