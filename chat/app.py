@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import socket
 import webbrowser
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 import uvicorn
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from chat.clock import Clock
 from chat.demo.server import DemoServer
 from chat.engine.engine import Engine
-from chat.errors import SettingsError
+from chat.errors import ChatError, SettingsError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
 from chat.settings import Settings, parse_base_url
@@ -59,6 +60,16 @@ async def running_engine(
         demo.stop()
 
 
+@asynccontextmanager
+async def _noted(app: FastAPI) -> AsyncIterator[None]:
+    """Keeps why the program could not start, for whoever started it to say so."""
+    try:
+        yield
+    except ChatError as problem:
+        app.state.problem = problem
+        raise
+
+
 async def _warm(gateway: Gateway) -> None:
     """Load what the first call of a model needs, once the first page has gone out."""
     await asyncio.sleep(WARM_AFTER_S)
@@ -72,8 +83,8 @@ def create_app(settings: Settings, *, port: int | None = None, clock: Clock | No
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.stopping = anyio.Event()
-        async with running_engine(settings, used_clock, (bound,)) as engine:
+        app.state.stopping, app.state.problem = anyio.Event(), None
+        async with _noted(app), running_engine(settings, used_clock, (bound,)) as engine:
             app.state.engine = engine
             warming = asyncio.create_task(_warm(engine.gateway))
             yield
@@ -94,6 +105,17 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.should_exit:
             self._on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A stop that was asked for is a normal end: the signal is not raised once more after it, as uvicorn would."""
+        asked = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in asked}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if stopping := getattr(self._app.state, "stopping", None):
@@ -117,8 +139,11 @@ def bind(host: str, port: int) -> socket.socket:
     raise SettingsError(f"No free port was found on {host} from {port} on.", "Name another one with --port.")
 
 
-def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Callable[[str], None]) -> bool:
-    """Run until stopped. `announce` gets the address once pages are really served. False when the start failed."""
+def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Callable[[str], None]) -> None:
+    """Run until stopped. `announce` gets the address once pages are really served.
+
+    Raises what kept it from starting: AlreadyRunning, MigrationFailed, NewerDatabase and their kin.
+    """
     listener = bind(settings.host.strip("[]"), settings.port)
     port = int(listener.getsockname()[1])
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -132,5 +157,9 @@ def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Cal
 
     config = server_config(app, timeout_graceful_shutdown=GRACE_S)
     server = Server(config, app, started)
-    server.run(sockets=[listener])
-    return server.started
+    with suppress(SystemExit):  # uvicorn's own way to say that the start failed; ours follows
+        server.run(sockets=[listener])
+    if problem := getattr(app.state, "problem", None):
+        raise problem
+    if not server.started:
+        raise SettingsError("The program could not start.", "The log in the data folder says why.")

@@ -49,7 +49,8 @@ class History(msgspec.Struct, frozen=True):
 
 def history_of(events: Iterable[Event]) -> History:
     """Fold the story and selection events of one chat, in id order, into its history."""
-    history, tips = History(), {}
+    history = History()
+    tips: dict[str, int] = {}
     for event in events:
         if isinstance(event.data, BranchSelected):
             history = _selected(history, event.data)
@@ -97,4 +98,3 @@ def _here(history: History, place: Place) -> History:
 def _new(history: History, place: Place) -> History:
     places = (*history.places[: history.at + 1], place)[-KEPT:]
     return History(places, len(places) - 1)
-

@@ -12,10 +12,11 @@ from chat.clock import Clock
 from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
-from chat.engine import authoring, digest, edits, kickoff, recovery, scenes, timeline, turn
+from chat.engine import authoring, digest, edits, impact, kickoff, recovery, scenes, timeline, turn
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.digest import Digests
 from chat.engine.hub import Hub
+from chat.engine.impact import Impact
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.timeline import Moved, Steps
@@ -162,6 +163,9 @@ class Engine:
     async def retry(self, chat_id: str, turn_id: str, prose: str | None = None) -> str:
         return await timeline.retry(self, chat_id, turn_id, prose)
 
+    async def impact(self, chat_id: str, turn_id: str) -> Impact:
+        return await impact.impact(self, chat_id, turn_id)
+
     async def rewind(self, chat_id: str, turn_id: str) -> Moved:
         return await timeline.rewind(self, chat_id, turn_id)
 
@@ -215,7 +219,7 @@ class Engine:
 
     def running_reply(self, chat_id: str) -> RunningReply | None:
         run = self.runs.get(chat_id)
-        return RunningReply(run.reply_id, run.speaker, run.text) if run else None
+        return RunningReply(run.reply_id, run.speaker, run.text) if run and run.speaker else None
 
     def tell_if_idle(self, chat_id: str, status: Status, detail: str) -> None:
         """What is going on behind the story, for as long as no reply is being written."""

@@ -50,6 +50,7 @@ class Run:
     hub: Hub
     clock: Clock
     idempotency_key: str = ""
+    words: str = ""
     speaker: str = ""
     user_turn_id: str | None = None
     moment: Moment | None = None

@@ -51,7 +51,7 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     """
     text = check_text(prose, engine.settings.limits.turn_chars)
     chat = chats.known(engine.store.library.chats.get(chat_id))
-    if earlier := await _accepted_before(engine, chat_id, idempotency_key):
+    if earlier := await _accepted_before(engine, chat_id, idempotency_key, text):
         return earlier
     run = engine.new_run(chat_id, idempotency_key)
     engine.runs.reserve(run)
@@ -74,22 +74,26 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     if not is_spoken(segments):
         engine.runs.release(run)
         return Accepted(turn_id, None)
-    run.user_turn_id = turn_id
+    run.user_turn_id, run.words = turn_id, text
     start_reply(engine, run, chat.bot_ids[0])
     return Accepted(turn_id, run.reply_id)
 
 
-async def _accepted_before(engine: Engine, chat_id: str, key: str) -> Accepted | None:
-    """The answer this post got the first time, so that a double click or a resend starts nothing new."""
+async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) -> Accepted | None:
+    """The answer this post got the first time, so that a double click or a resend starts nothing new.
+
+    Other words with a used key (a page out of the browser's history) are a turn of their own.
+    """
     if not key:
         return None
     run = engine.runs.get(chat_id)
-    if run and run.idempotency_key == key and run.user_turn_id:
+    if run and (run.idempotency_key, run.words) == (key, text) and run.user_turn_id:
         return Accepted(run.user_turn_id, run.reply_id, repeated=True)
     found: list[Accepted] = []
 
     def look(state: State) -> list[NewEvent]:
-        if turn := state.turn_by_key(chat_id, key):
+        turn = state.turn_by_key(chat_id, key)
+        if turn and turn.text == text:
             later = [one for one in state.recent_turns(chat_id, UNANSWERED_MAX) if one.reply_to == turn.id]
             found.append(Accepted(turn.id, later[-1].id if later else None, repeated=True))
         return []

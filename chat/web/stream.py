@@ -25,20 +25,21 @@ router = APIRouter()
 async def get_events(
     request: Request, chat: list[str] = Query(default=[]), after: str = ""
 ) -> EventSourceResponse:
-    """One stream for several chats; `after` or Last-Event-ID resumes."""
-    return _stream(request, chat[:CHATS_MAX], after)
+    """One stream for several chats; `after` or Last-Event-ID resumes. A chat that is gone silences no other."""
+    known = request.app.state.engine.store.library.chats
+    return _stream(request, [one for one in chat[:CHATS_MAX] if one in known], after)
 
 
 @router.get("/chats/{chat_id}/events")
 async def get_chat_events(request: Request, chat_id: str, after: str = "") -> EventSourceResponse:
     """The same for one chat."""
+    if chat_id not in request.app.state.engine.store.library.chats:
+        raise NotFound("There is no such chat to listen to.")
     return _stream(request, [chat_id], after)
 
 
 def _stream(request: Request, chat_ids: Sequence[str], after: str) -> EventSourceResponse:
     engine: Engine = request.app.state.engine
-    if missing := [chat_id for chat_id in chat_ids if chat_id not in engine.store.library.chats]:
-        raise NotFound(f"There is no chat {missing[0][:40]!r} to listen to.")
     last = after or request.headers.get("last-event-id", "")
     return EventSourceResponse(
         _frames(engine, chat_ids, last),

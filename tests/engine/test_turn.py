@@ -88,6 +88,15 @@ async def test_the_same_post_twice_is_one_turn(stage: Stage, peer: Peer) -> None
     assert len(await stage.turns()) == 3
 
 
+async def test_other_words_with_a_used_key_are_a_turn_of_their_own(stage: Stage) -> None:
+    await stage.engine.take_turn(stage.first, "hello", "key-1")
+    await stage.settled(stage.first)
+    other = await stage.engine.take_turn(stage.first, "something else", "key-1")
+    assert other.repeated is False
+    await stage.settled(stage.first)
+    assert [turn.text for turn in await stage.turns() if turn.role == "user"] == ["hello", "something else"]
+
+
 async def test_two_chats_stream_at_once_without_mixing(stage: Stage, peer: Peer) -> None:
     def answer(received: Received) -> Act:
         if received.schema_name:

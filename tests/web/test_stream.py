@@ -147,9 +147,12 @@ def test_a_listener_that_goes_away_does_not_end_the_reply(server: Server) -> Non
     assert server.request("GET", f"/chats/{chat}").json["turns"][-1]["text"] == TEXT
 
 
-def test_a_chat_that_does_not_exist_has_no_stream(server: Server) -> None:
-    with listen(server, "nowhere") as stream:
-        assert stream.status == 404
+def test_a_chat_that_does_not_exist_has_no_stream_and_silences_no_other(server: Server) -> None:
+    assert server.request("GET", "/chats/nowhere/events").status == 404
+    chat = begin_story(server)
+    with listen(server, "nowhere", chat) as stream:
+        reply = say(server, chat)["reply_id"]
+        stream.until("done", turn=reply)
 
 
 def test_the_stream_ends_properly_when_the_program_stops(server: Server) -> None:

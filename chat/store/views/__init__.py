@@ -11,7 +11,7 @@ from chat.store.views.memories import (
     witnesses,
 )
 from chat.store.views.recall import evidence, hidden_memories, latest_memories
-from chat.store.views.record import calls, draft, event, events
+from chat.store.views.record import calls, draft, event, events, events_of_chat
 from chat.store.views.story import (
     Transcript,
     latest_chat,
@@ -32,6 +32,7 @@ __all__ = [
     "draft",
     "event",
     "events",
+    "events_of_chat",
     "evidence",
     "hidden_memories",
     "latest_chat",

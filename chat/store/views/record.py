@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.domain.events import Event
+from chat.domain.events import Event, chat_stream
 from chat.domain.ledger import ModelCall
 from chat.store import log
 from chat.store.reading import Reader
@@ -18,6 +18,11 @@ async def events(reader: Reader, after: int = 0, limit: int = 100, stream: str |
     if stream is None:
         return list(log.events_of(await reader.all(_EVENTS, (after, limit))))
     return list(log.events_of(await reader.all(_EVENTS_OF_STREAM, (stream, after, limit))))
+
+
+async def events_of_chat(reader: Reader, chat_id: str, after: int) -> list[Event]:
+    """Every event of a chat, of any branch, with an id above `after`; for the end of a story, not for all of it."""
+    return list(log.events_of(await reader.all(_EVENTS_OF_STREAM, (chat_stream(chat_id), after, -1))))
 
 
 async def event(reader: Reader, event_id: int) -> Event | None:
