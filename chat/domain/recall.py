@@ -8,7 +8,8 @@ with tf = times the word stands in it + BEFORE_WEIGHT if it stands in the memory
 after, and the length a mean of the three. That is multiplied by 1 + VOICE for the part said by somebody the question
 names, by DATE when it is of a day the question names, by how much it matters and whether a scene memory stands for it;
 SCENE of the best score of its scene is added. Scores within NEAR of each other are equal: the newer goes first. The
-rankings of the questions are fused by rank: sum of weight / (RANK_OFFSET + rank). No word is ever required.
+rankings of the questions are fused by rank: sum of weight / (RANK_OFFSET + rank), an earlier entry ranking only
+EARLIER_PLACES memories, so that chatter drowns nothing. No word is ever required.
 
 The constants were set by hand from published lessons, never fitted.
 """
@@ -39,7 +40,8 @@ PINNED = 1.1
 CONSOLIDATED = 0.7
 SCENE = 0.2
 NEAR = 0.1
-RANK_OFFSET = 60
+RANK_OFFSET = 10
+EARLIER_PLACES = 8
 COMPARED = 24
 """How many of the best are looked at for saying the same."""
 
@@ -88,10 +90,11 @@ def recall(
     words: dict[int, set[str]] = {}
     for question in questions:
         ranked = [case for case in rank(question, evidence, voices) if case.event_id not in unwanted]
-        for place, case in enumerate(ranked):
+        is_latest = question.weight == LATEST_WEIGHT
+        for place, case in enumerate(ranked if is_latest else ranked[:EARLIER_PLACES]):
             one = case.event_id
             scores[one] = scores.get(one, 0.0) + question.weight / (RANK_OFFSET + place)
-            told = case.reasons if question.weight == LATEST_WEIGHT else ["close to what was said before"]
+            told = case.reasons if is_latest else ["close to what was said before"]
             reasons.setdefault(one, {}).update(dict.fromkeys(told))
             words.setdefault(one, set()).update(case.own)
     order = sorted(scores, key=lambda one: (scores[one], one), reverse=True)
