@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import lru_cache
+from typing import NamedTuple
 
 from chat.domain.voices import stem_of
 
@@ -30,7 +31,8 @@ def is_later_telling(text: str, other: str, words: Collection[str]) -> bool:
 
 
 def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / len(one | other) if one and other else 0.0
+    both = len(one & other)
+    return both / (len(one) + len(other) - both) if both else 0.0
 
 
 @lru_cache(maxsize=512)
@@ -38,14 +40,18 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text.casefold()))
 
 
+class _Sentence(NamedTuple):
+    words: frozenset[str]
+    beginnings: str
+    """The words behind a blank each, so that a plain search finds one by how it begins."""
+
+
 @lru_cache(maxsize=512)
-def _sentences(text: str) -> tuple[frozenset[str], ...]:
-    return tuple(words for words in map(_words, _SENTENCE.split(text)) if len(words) >= FEWEST_WORDS)
+def _sentences(text: str) -> tuple[_Sentence, ...]:
+    found = (words for words in map(_words, _SENTENCE.split(text)) if len(words) >= FEWEST_WORDS)
+    return tuple(_Sentence(words, " " + " ".join(words)) for words in found)
 
 
 def _about(text: str, stems: frozenset[str]) -> list[frozenset[str]]:
-    return [
-        sentence
-        for sentence in _sentences(text)
-        if any(word.startswith(stem) for stem in stems for word in sentence)
-    ]
+    marks = [f" {stem}" for stem in stems]
+    return [one.words for one in _sentences(text) if any(mark in one.beginnings for mark in marks)]

@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 import msgspec
 
 from chat.domain.memories import Memory
 
+_BETWEEN = re.compile(r"\W+")
+
 
 class _Line(msgspec.Struct, frozen=True):
     speaker: str
-    text: str
+    words: str
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """A memory taken apart; `words` are those of all its lines, without who says them."""
+
+    lines: list[_Line]
+    words: str
 
 
 class Voices:
@@ -23,34 +33,39 @@ class Voices:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(name.casefold() for name in names)
-        self._lines: dict[int, list[_Line]] = {}
-        self._patterns: dict[str, re.Pattern[str]] = {}
+        self._known: dict[int, _Read] = {}
+        self._times: dict[tuple[int, str], int] = {}
 
     def times(self, memory: Memory, word: str) -> int:
         """How often a word, or another form of it, stands in a memory."""
-        return sum(self._count(line.text, word) for line in self._read(memory))
+        key = (memory.event_id, word)
+        known = self._times.get(key)
+        if known is None:
+            known = self._times[key] = _count(self._read(memory).words, word)
+        return known
 
     def share(self, memory: Memory, named: Collection[str], words: dict[str, float]) -> float:
         """How much of what was found in a memory, by the weights of the words, those who were named said; 0 to 1.
 
         Without words: how many of its lines.
         """
-        lines = self._read(memory)
+        lines = self._read(memory).lines
         theirs = [line for line in lines if line.speaker in named]
         if not theirs or len(theirs) == len(lines):
             return float(bool(theirs))
         whole = own = 0.0
         for word, weight in words.items():
-            counts = sum(self._count(line.text, word) > 0 for line in lines)
-            said = sum(self._count(line.text, word) > 0 for line in theirs)
+            counts = sum(_count(line.words, word) > 0 for line in lines)
+            said = sum(_count(line.words, word) > 0 for line in theirs)
             whole += weight
             own += weight * (said / counts if counts else len(theirs) / len(lines))
         return own / whole if whole else len(theirs) / len(lines)
 
-    def _read(self, memory: Memory) -> list[_Line]:
-        known = self._lines.get(memory.event_id)
+    def _read(self, memory: Memory) -> _Read:
+        known = self._known.get(memory.event_id)
         if known is None:
-            known = self._lines[memory.event_id] = [*self._taken_apart(memory.text.casefold())]
+            lines = [*self._taken_apart(memory.text.casefold())]
+            known = self._known[memory.event_id] = _Read(lines, "".join(line.words for line in lines))
         return known
 
     def _taken_apart(self, text: str) -> Iterable[_Line]:
@@ -61,22 +76,23 @@ class Voices:
             name, colon, rest = line.partition(": ")
             if colon and name in self._names:
                 if said:
-                    yield _Line(speaker, "\n".join(said))
+                    yield _Line(speaker, _words_of("\n".join(said)))
                 speaker, said = name, [rest]
             else:
                 said.append(line)
-        yield _Line(speaker, "\n".join(said))
-
-    def _count(self, text: str, word: str) -> int:
-        stem = stem_of(word)
-        if stem not in text:
-            return 0
-        pattern = self._patterns.get(stem)
-        if pattern is None:
-            pattern = self._patterns[stem] = re.compile(rf"\b{re.escape(stem)}")
-        return len(pattern.findall(text))
+        yield _Line(speaker, _words_of("\n".join(said)))
 
 
+def _words_of(text: str) -> str:
+    """Each word with a blank before it, so that a plain count tells how many begin a certain way."""
+    return " " + _BETWEEN.sub(" ", text)
+
+
+def _count(words: str, word: str) -> int:
+    return words.count(f" {stem_of(word)}")
+
+
+@lru_cache(maxsize=2048)
 def stem_of(word: str) -> str:
     """The part of a word that its other forms are likely to share."""
     if len(word) > 5:
