@@ -1,8 +1,8 @@
 """From what a classifier says changed in an exchange to events, with everything it could not have known dropped.
 
-An answer is a suggestion. Each item cites numbered segments of the exchange, and an item whose owner did not witness
-every one of them is dropped; so are items about people who are not there. Late answers (the story has gone on) change
-feelings, facts and significance, and nothing that would move the present.
+An answer is a suggestion: an item that cites a segment its owner did not witness is dropped, and so is one about people
+who are not there. What everybody there can see (a doing, where the story goes on) must come from what everybody there
+witnessed. Late answers (the story has gone on) change feelings, facts and significance, and nothing of the present.
 """
 
 from __future__ import annotations
@@ -100,6 +100,13 @@ def lines_of(exchange: Sequence[Turn]) -> list[Line]:
     return [Line(number, turn, segment) for number, (turn, segment) in enumerate(shown, 1)]
 
 
+def witnessed_by(everyone: Iterable[str], lines: Iterable[Line], cites: Iterable[int]) -> bool:
+    """Whether each of them witnessed every line that is cited, and at least one is."""
+    cited = [line for line in lines if line.number in set(cites)]
+    heard = [witnesses(line.segment, line.turn.speaker, line.turn.present) for line in cited]
+    return bool(heard) and all(one in ears for one in everyone for ears in heard)
+
+
 def apply(
     world: World, exchange: Sequence[Turn], memories: Sequence[Memory], digest: Digest, *, is_tip: bool
 ) -> Applied:
@@ -138,6 +145,18 @@ class _Check:
 
     def allows(self, what: str, owner: str, others: Iterable[str], cites: Sequence[int]) -> bool:
         problem = self._problem(owner, others, cites)
+        if not problem and not witnessed_by([owner], self._lines.values(), cites):
+            problem = "its owner did not witness what it cites"
+        return self._note(what, problem)
+
+    def allows_seen(self, what: str, owner: str, cites: Sequence[int]) -> bool:
+        """For what everybody there sees: nobody may learn from it what was kept from them."""
+        problem = self._problem(owner, (), cites)
+        if not problem and not witnessed_by(self._present, self._lines.values(), cites):
+            problem = "not everybody there witnessed what it cites"
+        return self._note(what, problem)
+
+    def _note(self, what: str, problem: str) -> bool:
         if problem:
             self.dropped.append(f"{what}: {problem}")
         return not problem
@@ -147,10 +166,6 @@ class _Check:
             return "it names somebody who is not there"
         if not cites or any(number not in self._lines for number in cites):
             return "it cites nothing that was said or done"
-        for number in cites:
-            line = self._lines[number]
-            if owner not in witnesses(line.segment, line.turn.speaker, line.turn.present):
-                return "its owner did not witness what it cites"
         return ""
 
 
@@ -239,7 +254,7 @@ def _activities(world: World, check: _Check, digest: Digest) -> list[StoryPayloa
     changes: dict[str, ActivityChange] = {}
     for item in digest.activities[:ITEMS_MAX]:
         known = world.activities.get(item.who)
-        if known is None or not check.allows("an activity", item.who, [], item.cites):
+        if known is None or not check.allows_seen("an activity", item.who, item.cites):
             continue
         said = {
             "posture": item.posture,

@@ -83,12 +83,17 @@ class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def feeling(self) -> Feeling:
-        """What the story starts with. On its own, values that were only carried over give way to the fresh ones."""
+        """What the story starts with. On its own, whatever was only carried over gives way to what the prose gives."""
         told = Feeling(
             affinity=self.affinity, trust=self.trust, summary=self.feeling_summary, facts=self.facts
         )
-        is_untouched = self.continuity == "own" and told == self.carried
-        return self.fresh if is_untouched and self.fresh else told
+        if self.continuity != "own" or self.carried is None or self.fresh is None:
+            return told
+        own = {
+            name: getattr(self.fresh if value == getattr(self.carried, name) else told, name)
+            for name, value in msgspec.structs.asdict(told).items()
+        }
+        return Feeling(**own)
 
     @property
     def source_chat_id(self) -> str | None:
