@@ -136,7 +136,7 @@ def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case
         hits = evidence.hits[word]
         holding = {one for one in hits.ids if one in kept}
         if not hits.is_all:
-            holding |= {one for one in kept if voices.times(kept[one].memory, word)}
+            holding |= voices.holding((found.memory for found in kept.values()), word)
         for one in holding:
             times = max(1, voices.times(kept[one].memory, word))
             cases[one].own[word] = times

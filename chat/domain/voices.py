@@ -44,6 +44,14 @@ class Voices:
             known = self._times[key] = _count(self._read(memory).words, word)
         return known
 
+    def holding(self, memories: Iterable[Memory], word: str) -> set[int]:
+        """The event ids of those in which a word, or another form of it, stands."""
+        mark = _mark(word)
+        known = self._known
+        return {
+            one.event_id for one in memories if mark in (known.get(one.event_id) or self._read(one)).words
+        }
+
     def share(self, memory: Memory, named: Collection[str], words: dict[str, float]) -> float:
         """How much of what was found in a memory, by the weights of the words, those who were named said; 0 to 1.
 
@@ -89,7 +97,11 @@ def _words_of(text: str) -> str:
 
 
 def _count(words: str, word: str) -> int:
-    return words.count(f" {stem_of(word)}")
+    return words.count(_mark(word))
+
+
+def _mark(word: str) -> str:
+    return f" {stem_of(word)}"
 
 
 @lru_cache(maxsize=2048)

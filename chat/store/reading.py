@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from chat.store.rows import select
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+Values = Sequence[Any] | Mapping[str, Any]
 _MOST = 8
 
 
@@ -32,17 +33,17 @@ class Reader:
     def __init__(self, conn: aiosqlite.Connection | sqlite3.Connection) -> None:
         self._conn = conn
 
-    async def all(self, sql: str, values: Iterable[Any] = ()) -> Sequence[Row]:
+    async def all(self, sql: str, values: Values = ()) -> Sequence[Row]:
         with connections.translated():
             if isinstance(self._conn, sqlite3.Connection):
-                return self._conn.execute(sql, tuple(values)).fetchall()
+                return self._conn.execute(sql, values).fetchall()
             return await self._conn.execute_fetchall(sql, values)  # type: ignore[return-value]
 
-    async def one(self, sql: str, values: Iterable[Any] = ()) -> Row | None:
+    async def one(self, sql: str, values: Values = ()) -> Row | None:
         rows = await self.all(sql, values)
         return rows[0] if rows else None
 
-    async def records(self, record: type[R], rest: str, values: Iterable[Any] = ()) -> list[R]:
+    async def records(self, record: type[R], rest: str, values: Values = ()) -> list[R]:
         """Whole rows of a record's table; `rest` is what follows its name in the statement."""
         rows = await self.all(f"{select(record.table)} {rest}", values)
         return [record.from_row(row) for row in rows]

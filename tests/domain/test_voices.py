@@ -63,3 +63,11 @@ def test_a_sentence_told_anew_is_known_by_the_words_that_were_asked_for() -> Non
     assert is_later_telling(after, before, {"sister"})
     assert not is_later_telling(after, before, {"brother"})
     assert not is_later_telling(after, after, {"sister"})
+
+
+def test_the_memories_that_hold_a_word_are_those_in_which_it_is_counted() -> None:
+    voices = Voices(["Alex", "Mira"])
+    memories = [memory(text, number) for number, text in enumerate(TEXTS)]
+    for word in ("camping", "strasse", "wörter", "nothing"):
+        counted = {one.event_id for one in memories if voices.times(one, word)}
+        assert voices.holding(memories, word) == counted
