@@ -16,6 +16,7 @@ from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
 from chat.web.portraits import monogram, speaker_hue
+from chat.web.views.editors import SIGNIFICANCE
 from chat.web.views.rail import rail
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def environment(assets: Assets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"asset": assets.url, "themes": THEMES}
+    made.globals |= {"asset": assets.url, "themes": THEMES, "significance": SIGNIFICANCE}
     made.filters |= {
         "turn": render_turn,
         "monogram": monogram,
@@ -124,9 +125,9 @@ def see_other(request: Request, address: str, **data: Any) -> Response:
 def _path(request: Request) -> str:
     """The address of the page itself, also where a form's answer shows it."""
     path = request.url.path
-    if request.method == "POST" and path.endswith(("/turns", "/test")):
-        path = path.rpartition("/")[0]
-    return path
+    if request.method == "POST" and path.startswith("/chats/"):
+        return "/".join(path.split("/")[:3])
+    return path.removesuffix("/test") if request.method == "POST" else path
 
 
 def frame(request: Request) -> dict[str, Any]:

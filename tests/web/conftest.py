@@ -68,8 +68,10 @@ class Visitor:
         return answer
 
     async def settled(self, chat_id: str) -> None:
+        """Until the reply ended and what it changed is worked out."""
         if run := self.engine.runs.get(chat_id):
             await asyncio.wait_for(run.finished.wait(), 20)
+        assert await self.engine.digests.wait(chat_id, 20)
 
     async def turns(self, chat_id: str) -> list[dict[str, Any]]:
         turns: list[dict[str, Any]] = (await self.json(f"/chats/{chat_id}"))["turns"]

@@ -9,7 +9,7 @@ import pytest
 from chat.domain.library import Library
 from chat.domain.turns import Turn
 from chat.engine.run import RunStatus
-from chat.web.views import drawer, transcript
+from chat.web.views import last_reply, transcript
 from chat.web.views.status import status_view
 
 
@@ -114,10 +114,8 @@ def test_the_drawer_tells_what_a_prompt_held_and_what_it_did_not() -> None:
         "turns_tokens": 830,
         "turns_left_out": ["t1"],
         "player_tokens": 20,
-        "memories": [{"used": True}, {"used": True}, {"used": False}],
-        "withheld": [{"what": "3 turns", "why": "not witnessed"}],
     }
-    prompt = drawer._prompt(manifest)
+    prompt = last_reply.prompt(manifest)
     assert prompt.summary == "1,428 of at most 8,000 tokens"
     assert [tuple(one) for one in prompt.sections] == [
         ("Identity", 400),
@@ -125,10 +123,8 @@ def test_the_drawer_tells_what_a_prompt_held_and_what_it_did_not() -> None:
         ("12 earlier turns", 830),
         ("Your words", 20),
     ]
-    assert prompt.lines == [
+    assert prompt.notes == [
         "Left out for want of room: backstory.",
         "Shortened: voice samples.",
         "1 older turn was left out for want of room.",
-        "2 memories were recalled.",
-        "Withheld: 3 turns (not witnessed).",
     ]

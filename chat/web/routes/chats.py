@@ -10,9 +10,10 @@ from chat.store import views
 from chat.web.failures import Notice
 from chat.web.forms import read_fields
 from chat.web.pages import engine_of, json_response, page, part, see_other, wants_json
+from chat.web.views.editors import Attempt
 from chat.web.views.rail import ChatItem, chat_item, is_named, item_json, rail, shelved
 from chat.web.views.status import as_json as status_json
-from chat.web.views.story import Story, read_story
+from chat.web.views.story import Story, read_story, read_with_drawer
 
 router = APIRouter()
 CHATS_ON_PAGE = 500
@@ -53,12 +54,17 @@ async def get_new_chat(request: Request) -> Response:
 
 
 @router.get("/chats/{chat_id}")
-async def get_chat(request: Request, chat_id: str, before: Number = None) -> Response:
-    """The story and the box to write in; `before` shows the window that ends before a step."""
-    story = await read_story(engine_of(request), chat_id, before)
+async def get_chat(
+    request: Request, chat_id: str, before: Number = None, drawer: str = "", memory: str = ""
+) -> Response:
+    """The story and the box to write in; `before` shows the window that ends before a step, `drawer` opens the drawer.
+
+    `memory` names a memory whose form is wanted although its text is long.
+    """
     if wants_json(request):
-        return json_response(story_json(story))
-    return await chat_page(request, story)
+        return json_response(story_json(await read_story(engine_of(request), chat_id, before)))
+    story = await read_with_drawer(engine_of(request), chat_id, before, full=memory)
+    return await chat_page(request, story, is_drawer_open=bool(drawer or memory), full=memory)
 
 
 @router.get("/rail")
@@ -99,9 +105,21 @@ async def chat_page(
     text: str | None = None,
     notice: Notice | None = None,
     status: int = 200,
+    is_drawer_open: bool = False,
+    attempt: Attempt | None = None,
+    full: str = "",
 ) -> Response:
-    """The page of a chat. `text` is what stands in the box; without one, the kept draft does."""
-    view = {**story_view(story), "composer": _composer(request, story, text), "notice": notice}
+    """The page of a chat. `text` is what stands in the box; without one, the kept draft does.
+
+    `attempt` is an edit in the drawer that was refused, `full` a memory whose form is wanted.
+    """
+    view = {
+        **story_view(story),
+        "composer": _composer(request, story, text),
+        "notice": notice,
+        "drawer": story.drawer(attempt, full),
+        "is_drawer_open": is_drawer_open or attempt is not None,
+    }
     return await page(request, "pages/chat.html", view, status=status, chat_id=story.chat.id)
 
 
@@ -113,7 +131,6 @@ def story_view(story: Story) -> dict[str, Any]:
         "head": story.head,
         "transcript": story.transcript,
         "status": story.status,
-        "drawer": story.drawer,
     }
 
 

@@ -13,9 +13,11 @@ from chat.web.forms import check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
 from chat.web.routes.chats import Number, chat_page, story_view
 from chat.web.views.status import as_json as status_json
-from chat.web.views.story import Story, read_story
+from chat.web.views.story import Story, read_story, read_with_drawer
 
 router = APIRouter()
+_TURNS_AFTER = 8
+"""Steps shown after a turn that a link leads to, so that it can be read in its place."""
 
 
 @router.post("/chats/{chat_id}/turns")
@@ -85,12 +87,15 @@ async def get_transcript(
 
 @router.get("/chats/{chat_id}/turns/{turn_id}")
 async def get_turn(request: Request, chat_id: str, turn_id: str) -> Response:
-    """One turn of the visible line."""
+    """One turn of the visible line; as a page of its own it leads to its place in the story."""
     story = await read_story(engine_of(request), chat_id)
     if not any(turn.id == turn_id for turn in story.turns):
         story = await _story_up_to(request, chat_id, turn_id)
     if wants_json(request):
         return json_response(next(turn for turn in story.turns_as_json() if turn["id"] == turn_id))
+    if not is_htmx(request):
+        window = "" if story.before is None else f"?before={story.before + _TURNS_AFTER}"
+        return see_other(request, f"/chats/{chat_id}{window}#turn-{turn_id}")
     return part(request, *_entries(story, {turn_id}))
 
 
@@ -109,7 +114,7 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
     if prose.strip() and not isinstance(error, TextNotStorable):
         with suppress(StoreError):  # the page below holds the words anyway
             await engine.save_composer_draft(chat_id, prose)
-    story = await read_story(engine, chat_id)
+    story = await read_with_drawer(engine, chat_id)
     return await chat_page(request, story, text=prose, notice=Notice.of(error), status=status_of(error))
 
 

@@ -105,10 +105,18 @@ const drawer = byId("drawer-panel");
 const looks = { rail: partLook("rail", "/rail") };
 if (chat) {
   looks.status = partLook("status", `/chats/${chat}/status`);
-  looks.drawer = partLook("drawer", `/chats/${chat}/drawer`, () => drawer?.open);
+  looks.drawer = new Look(async () => (await drawerSheet()).renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
 }
-drawer?.addEventListener("toggle", () => looks.drawer.wake());
+drawer?.addEventListener("toggle", () => {
+  if (drawer.open) void drawerSheet();
+  looks.drawer.wake();
+});
+
+/** What is in the drawer, once somebody looks into it: nothing of it is loaded with the page. */
+function drawerSheet() {
+  return (drawerSheet.made ??= import("./drawer.js").then(({ Drawer }) => new Drawer(drawer, chat, outOfBand)));
+}
 
 // The story.
 
@@ -364,4 +372,5 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
 
 lock();
+if (drawer?.open) void drawerSheet();
 if (transcript?.pinned) transcript.toEnd();

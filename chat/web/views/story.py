@@ -14,6 +14,8 @@ from chat.errors import NotFound
 from chat.store import views
 from chat.web.views import transcript
 from chat.web.views.drawer import DrawerView, drawer
+from chat.web.views.drawer_facts import Facts, read_facts
+from chat.web.views.editors import Attempt
 from chat.web.views.status import StatusView, status_view
 from chat.web.views.transcript import TranscriptView
 
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Story:
-    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any."""
+    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
+
+    `facts` is what the drawer tells, None where it was not asked for.
+    """
 
     chat: Chat
     library: Library
@@ -36,8 +41,8 @@ class Story:
     running_text: str
     status: StatusView
     draft: str
-    manifest: dict[str, Any] | None
     places: dict[str, str]
+    facts: Facts | None = None
 
     @property
     def transcript(self) -> TranscriptView:
@@ -52,9 +57,10 @@ class Story:
         older = self.turns[0].step if self.has_more else None
         return TranscriptView(shown, older, newer=self.before is not None)
 
-    @property
-    def drawer(self) -> DrawerView:
-        return drawer(self.world, self.library, self.manifest)
+    def drawer(self, attempt: Attempt | None = None, full: str = "") -> DrawerView:
+        """The drawer of this moment, with an edit that was refused and a long memory that was asked for, if any."""
+        assert self.facts, "the story was read without its drawer"
+        return drawer(self.facts, attempt, full)
 
     @property
     def you(self) -> str:
@@ -67,7 +73,18 @@ class Story:
 async def read_story(
     engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW
 ) -> Story:
-    """The last turns before a step (None: the end of the story). Raises NotFound."""
+    """The last turns before a step (None: the end of the story), without the drawer. Raises NotFound."""
+    return await _read(engine, chat_id, before, limit, None)
+
+
+async def read_with_drawer(
+    engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW, full: str = ""
+) -> Story:
+    """The same and what the drawer tells of now; `full` is a memory that is wanted whatever its age and length."""
+    return await _read(engine, chat_id, before, limit, full)
+
+
+async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, full: str | None) -> Story:
     library, head = engine.store.library, engine.store.head
     chat = library.chats.get(chat_id)
     if chat is None:
@@ -76,8 +93,11 @@ async def read_story(
         window = await views.transcript(reader, library, chat_id, before, limit)
         world = await views.world(reader, chat_id)
         draft = await views.draft(reader, f"composer:{chat_id}")
-        manifest = await _manifest(reader, window.turns)
         places = await _places(reader, world, window.turns)
+        facts = None
+        if full is not None:
+            latest = window if before is None else await views.transcript(reader, library, chat_id)
+            facts = await read_facts(reader, library, chat, world, latest.turns, full)
     turns, text = _with_running(engine, chat_id, window.turns) if before is None else (window.turns, "")
     return Story(
         chat=chat,
@@ -90,8 +110,8 @@ async def read_story(
         running_text=text,
         status=status_view(engine.status(chat_id), turns[-1] if turns else None),
         draft=draft or "",
-        manifest=manifest,
         places=places,
+        facts=facts,
     )
 
 
@@ -104,13 +124,6 @@ async def _places(reader: Reader, world: World, turns: list[Turn]) -> dict[str, 
             place = world.places.get(scene.container_id)
             names[scene_id] = place.name if place else ""
     return names
-
-
-async def _manifest(reader: Reader, turns: list[Turn]) -> dict[str, Any] | None:
-    """What the prompt of the last reply in the window held."""
-    started = next((turn.started_event_id for turn in reversed(turns) if turn.started_event_id), None)
-    event = await views.event(reader, started) if started else None
-    return getattr(event.data, "manifest", None) if event else None
 
 
 def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list[Turn], str]:
