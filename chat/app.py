@@ -13,7 +13,6 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-import anyio
 import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -24,6 +23,7 @@ from chat.engine.engine import Engine
 from chat.errors import ChatError, SettingsError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
+from chat.prompts import templates
 from chat.settings import Settings, parse_base_url
 from chat.store.store import Store
 from chat.web.site import create_site
@@ -74,6 +74,7 @@ async def _warm(gateway: Gateway) -> None:
     """Load what the first call of a model needs, once the first page has gone out."""
     await asyncio.sleep(WARM_AFTER_S)
     await gateway.warm()
+    await asyncio.to_thread(templates.warm)
 
 
 def create_app(settings: Settings, *, port: int | None = None, clock: Clock | None = None) -> FastAPI:
@@ -83,15 +84,21 @@ def create_app(settings: Settings, *, port: int | None = None, clock: Clock | No
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.stopping, app.state.problem = anyio.Event(), None
+        app.state.stopping, app.state.problem = None, None  # the first stream makes the one to stop by
         async with _noted(app), running_engine(settings, used_clock, (bound,)) as engine:
             app.state.engine = engine
             warming = asyncio.create_task(_warm(engine.gateway))
             yield
             warming.cancel()
-            app.state.stopping.set()
+            _let_go(app)
 
     return create_site(settings, port=bound, clock=used_clock, lifespan=lifespan)
+
+
+def _let_go(app: FastAPI) -> None:
+    """End the live streams, if there ever was one."""
+    if stopping := getattr(app.state, "stopping", None):
+        stopping.set()
 
 
 class Server(uvicorn.Server):
@@ -118,8 +125,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        if stopping := getattr(self._app.state, "stopping", None):
-            stopping.set()
+        _let_go(self._app)
         if engine := getattr(self._app.state, "engine", None):
             engine.hub.close()
         await super().shutdown(sockets)

@@ -6,6 +6,7 @@ went wrong, 2 the command was not understood, 3 another server uses the data fol
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -53,9 +54,12 @@ def serve(
     ] = None,
 ) -> None:
     """Start the program and open it in the browser. Ctrl+C stops it; a reply being written is kept."""
+    gc.disable()  # nothing that is loaded here is ever garbage, so it is neither searched now nor later
     from chat.app import serve as run_server
     from chat.observe import start_logging
 
+    gc.freeze()
+    gc.enable()
     settings = _settings(host=host, port=port, data_dir=data_dir)
     settings.ensure_folders()
     start_logging(settings)

@@ -1,4 +1,4 @@
-"""The prompt texts, loaded once at import: named blocks, a name and a version each, undefined names an error.
+"""The prompt texts: named blocks, a name and a version each, undefined names an error. Compiled when first needed.
 
 Values are put in as they are and never read as templates.
 """
@@ -6,7 +6,8 @@ Values are put in as they are and never read as templates.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jinja2 import PackageLoader, StrictUndefined, Template
@@ -28,7 +29,10 @@ class PromptText:
 
     name: str
     version: int
-    _template: Template = field(repr=False)
+
+    @cached_property
+    def _template(self) -> Template:
+        return _ENVIRONMENT.get_template(_path(self.name))
 
     def block(self, block_name: str, **values: Any) -> str:
         """The text of one named block, without white space around it."""
@@ -36,13 +40,17 @@ class PromptText:
         return "".join(self._template.blocks[block_name](context)).strip()
 
 
+def _path(name: str) -> str:
+    return f"{name}.md.j2"
+
+
 def _load(name: str) -> PromptText:
-    path = f"{name}.md.j2"
+    path = _path(name)
     source, _, _ = PackageLoader("chat.prompts", "texts").get_source(_ENVIRONMENT, path)
     header = _HEADER.match(source)
     if header is None or header["name"] != name:
         raise ValueError(f"{path} does not begin with its name and version.")
-    return PromptText(name, int(header["version"]), _ENVIRONMENT.get_template(path))
+    return PromptText(name, int(header["version"]))
 
 
 NARRATE_SYSTEM = _load("narrate_system")
@@ -50,3 +58,9 @@ NARRATE_VOLATILE = _load("narrate_volatile")
 KICKOFF = _load("kickoff")
 DIGEST = _load("digest")
 SCENE_MEMORY = _load("scene_memory")
+
+
+def warm() -> None:
+    """Compile every text now, so that the first reply need not."""
+    for text in (NARRATE_SYSTEM, NARRATE_VOLATILE, KICKOFF, DIGEST, SCENE_MEMORY):
+        _ENVIRONMENT.get_template(_path(text.name))

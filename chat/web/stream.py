@@ -50,8 +50,12 @@ def _stream(request: Request, chat_ids: Sequence[str], after: str) -> EventSourc
     )
 
 
-def _shutdown(request: Request) -> anyio.Event | None:
-    stopping: anyio.Event | None = getattr(request.app.state, "stopping", None)
+def _shutdown(request: Request) -> anyio.Event:
+    """What ends the streams when the program stops. Made by the first one: it loads a whole event loop back end."""
+    state = request.app.state
+    if getattr(state, "stopping", None) is None:
+        state.stopping = anyio.Event()
+    stopping: anyio.Event = state.stopping
     return stopping
 
 
