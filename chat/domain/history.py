@@ -7,15 +7,29 @@ moves back along them, a redo forward, and a new action forgets what lay ahead. 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
-from chat.domain.events import BranchSelected, Event
+from chat.domain.events import BranchSelected
 
 UNDO, REDO, RETRY, AGAIN, REWIND, SWIPE = "undo", "redo", "retry", "said again", "rewind", "swipe"
 """Reasons of a selection. AGAIN is a turn of one's own written anew, which is about to follow."""
 _SAID = "user_turn"
 KEPT = 200
+
+
+class Happened(Protocol):
+    """An event, or as much of one as a history looks at."""
+
+    @property
+    def branch_id(self) -> str | None: ...
+    @property
+    def step(self) -> int | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def data(self) -> object: ...
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -47,7 +61,7 @@ class History(msgspec.Struct, frozen=True):
         return self.places[self.at] if self.at >= 0 else None
 
 
-def history_of(events: Iterable[Event]) -> History:
+def history_of(events: Iterable[Happened]) -> History:
     """Fold the story and selection events of one chat, in id order, into its history."""
     history = History()
     tips: dict[str, int] = {}

@@ -9,11 +9,14 @@ from chat.engine.hub import Hub
 from chat.store.state import Commit
 
 _PARTS: dict[str, tuple[str, ...]] = {
-    "user_turn": ("transcript", "rail"),
+    "user_turn": ("transcript", "rail", "steps"),
     "assistant_turn_started": ("transcript", "drawer"),
-    "assistant_turn": ("transcript", "rail", "drawer", "composer"),
+    "assistant_turn": ("transcript", "rail", "drawer", "composer", "steps"),
     "branch_forked": (),
-    "branch_selected": ("transcript", "rail", "drawer", "composer"),
+    "branch_selected": ("transcript", "rail", "drawer", "composer", "steps"),
+    "manual_edit": ("drawer", "rail", "steps"),
+    "memory_pin_changed": ("drawer", "steps"),
+    "scene_closed": ("drawer", "rail", "steps"),
     "memory_written": ("drawer",),
     "digest_finished": ("drawer",),
     "model_call_finished": (),

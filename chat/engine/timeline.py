@@ -121,7 +121,7 @@ async def undo(engine: Engine, chat_id: str) -> Moved:
 
 
 async def redo(engine: Engine, chat_id: str) -> Moved:
-    """Do again what was undone last. Raises Refused when there is nothing."""
+    """Do again what was undone last; words the undo had given back leave the composer. Raises Refused."""
 
     def forth(state: State, chat: Chat) -> tuple[Place, str]:
         place = state.history(chat_id).forward()
@@ -129,21 +129,20 @@ async def redo(engine: Engine, chat_id: str) -> Moved:
             raise Refused("There is nothing to redo.")
         return place, REDO
 
-    return await _go(engine, chat_id, forth)
+    moved = await _go(engine, chat_id, forth)
+    await _take_back(engine, chat_id)
+    return moved
 
 
 async def steps(engine: Engine, chat_id: str) -> Steps:
-    """What Undo and Redo would do here."""
-    found: list[Steps] = []
-
-    def look(state: State) -> list[NewEvent]:
-        history = state.history(chat_id)
-        here, forward = history.here(), history.forward()
-        found.append(Steps(_said(here) if history.back() and here else "", _said(forward) if forward else ""))
-        return []
-
-    await engine.store.execute(look)
-    return found[0]
+    """What Undo and Redo would do here; nothing while the stories can only be read. Raises NotFound."""
+    chats.known(engine.store.library.chats.get(chat_id))
+    if engine.store.fault:
+        return Steps("", "")
+    async with engine.store.reading() as reader:
+        history = await views.history(reader, chat_id)
+    here, forward = history.here(), history.forward()
+    return Steps(_said(here) if history.back() and here else "", _said(forward) if forward else "")
 
 
 def _said(place: Place) -> str:
@@ -210,6 +209,24 @@ async def _give_back(engine: Engine, chat_id: str, words: str) -> None:
         kept = await views.draft(reader, key)
     if not kept:
         await engine.store.save_draft(key, words)
+        _tell_composer(engine, chat_id)
+
+
+async def _take_back(engine: Engine, chat_id: str) -> None:
+    """Words that stand in the story again are no longer a draft."""
+    key = f"composer:{chat_id}"
+    async with engine.store.reading() as reader:
+        kept = await views.draft(reader, key)
+        latest = await views.transcript(reader, engine.store.library, chat_id, limit=2)
+    if kept and kept == _own_words(latest.turns):
+        await engine.store.save_draft(key, None)
+        _tell_composer(engine, chat_id)
+
+
+def _tell_composer(engine: Engine, chat_id: str) -> None:
+    """A draft is no event: what the commit told came before it was there."""
+    told = {"head": engine.store.head, "kinds": [], "parts": ["composer"], "turns": []}
+    engine.hub.send(chat_id, "event", told)
 
 
 async def _fork(engine: Engine, run: Run, chat: Chat, turn_id: str) -> Turn:

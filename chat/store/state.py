@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chat.domain.events import LIBRARY, Event, NewEvent, chat_stream
-from chat.domain.history import History, history_of
+from chat.domain.events import Event, NewEvent
+from chat.domain.history import History
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
 from chat.domain.lineage import is_visible
@@ -15,17 +15,11 @@ from chat.domain.memories import Memory
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
-from chat.store import log
+from chat.store import actions
 from chat.store.line import END, LinePages
 from chat.store.rows import select
 
 _BY_ID = f"{select(Turn.table)} where id = ?"
-HISTORY_EVENTS = 600
-_LATEST = f"{log.SELECT} where stream = ? order by id desc limit ?"
-_SELECTIONS = (
-    f"{log.SELECT} where stream = '{LIBRARY}' and id > ? and kind = 'branch_selected' "
-    "and json_extract(payload_json, '$.chat_id') = ?"
-)
 _MEMORY = f"{select(Memory.table)} where id = ?"
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
@@ -72,10 +66,9 @@ class State:
 
     def history(self, chat_id: str) -> History:
         """The latest actions in a chat, to undo and redo; a window of the log, whatever the length of the story."""
-        found = list(log.events_of(self._conn.execute(_LATEST, (chat_stream(chat_id), HISTORY_EVENTS))))
-        since = found[-1].id if found else 0
-        chosen = log.events_of(self._conn.execute(_SELECTIONS, (since, chat_id)))
-        return history_of(sorted([*found, *chosen], key=lambda event: event.id))
+        steps = self._conn.execute(*actions.steps_query(chat_id)).fetchall()
+        chosen = self._conn.execute(*actions.selections_query(chat_id, steps)).fetchall()
+        return actions.history(steps, chosen)
 
     def recent_turns(self, chat_id: str, limit: int) -> list[Turn]:
         """The last turns of the visible line, oldest first."""

@@ -91,6 +91,21 @@ async def test_a_draft_is_not_overwritten_by_an_undo(stage: Stage, peer: Peer) -
         assert await views.draft(reader, f"composer:{stage.first}") == "half a sentence"
 
 
+async def test_words_that_came_back_leave_the_composer_when_their_turn_is_redone(
+    stage: Stage, peer: Peer
+) -> None:
+    await tell(stage, peer, ("one", "uno"))
+    await stage.engine.undo(stage.first)
+    await stage.engine.redo(stage.first)
+    async with stage.engine.store.reading() as reader:
+        assert await views.draft(reader, f"composer:{stage.first}") is None
+    await stage.engine.undo(stage.first)
+    await stage.engine.save_composer_draft(stage.first, "one, and more")
+    await stage.engine.redo(stage.first)
+    async with stage.engine.store.reading() as reader:
+        assert await views.draft(reader, f"composer:{stage.first}") == "one, and more"
+
+
 async def test_an_edit_by_hand_is_an_action_of_its_own(stage: Stage, peer: Peer) -> None:
     await tell(stage, peer, ("one", "uno"))
     await edit(stage, "weather", "", weather="hail")

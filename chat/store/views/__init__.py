@@ -1,5 +1,6 @@
 """What pages ask for, by page family: plain reads on a reader, O(window), answered with frozen rows."""
 
+from chat.store.views.alternatives import Alternative, alternatives, history
 from chat.store.views.chats import ChatLine, chat_list
 from chat.store.views.memories import (
     Found,
@@ -24,9 +25,11 @@ from chat.store.views.story import (
 )
 
 __all__ = [
+    "Alternative",
     "ChatLine",
     "Found",
     "Transcript",
+    "alternatives",
     "calls",
     "chat_list",
     "draft",
@@ -35,6 +38,7 @@ __all__ = [
     "events_of_chat",
     "evidence",
     "hidden_memories",
+    "history",
     "latest_chat",
     "latest_memories",
     "memories_of",
