@@ -96,6 +96,7 @@ async def _page(
         "people": [(person.id, person.name) for person in library.people.values()],
         "audible_ranges": kickoff_form.AUDIBLE_RANGES,
         "attentions": kickoff_form.ATTENTIONS,
+        "carried": kickoff_form.carried(draft, library) if draft else None,
         "continuities": kickoff_form.continuities(bot.name),
         "notice": notice,
     }

@@ -26,11 +26,15 @@ SIGNIFICANCE = ("routine", "ordinary", "significant", "pivotal")
 
 
 class Field(NamedTuple):
-    """`kind` is line, area, number, tick, time, weight, list (with commas between) or lines (one item on each)."""
+    """`kind` is line, area, number, tick, time, weight, list (with commas between) or lines (one item on each).
+
+    `short` is what a value set by hand is called.
+    """
 
     name: str
     label: str
     kind: str = "line"
+    short: str = ""
 
 
 SPECS: dict[str, tuple[Field, ...]] = {
@@ -45,17 +49,20 @@ SPECS: dict[str, tuple[Field, ...]] = {
     "activity": (
         Field("posture", "Posture"),
         Field("action", "Doing"),
-        Field("holding", "Holding, with commas between", "list"),
+        Field("holding", "Holding, with commas between", "list", "Holding"),
         Field("attention", "Attention on"),
         Field("status", "Condition"),
     ),
     "edge": (
-        Field("affinity", "Affinity, 0 to 100", "number"),
-        Field("trust", "Trust, 0 to 100", "number"),
-        Field("summary", "In a sentence", "area"),
-        Field("facts", "What they know, one on each line", "lines"),
+        Field("affinity", "Affinity, 0 to 100", "number", "Affinity"),
+        Field("trust", "Trust, 0 to 100", "number", "Trust"),
+        Field("summary", "In a sentence", "area", "Sentence"),
+        Field("facts", "What they know, one on each line", "lines", "Facts"),
     ),
-    "memory": (Field("text", "What is remembered", "area"), Field("significance", "It is", "weight")),
+    "memory": (
+        Field("text", "What is remembered", "area", "Words"),
+        Field("significance", "It is", "weight", "Weight"),
+    ),
 }
 
 
@@ -187,7 +194,7 @@ def _fixed(world: World, what: str, target: str) -> list[tuple[str, str]]:
         spec = SPECS[what][0]
         return [(spec.name, spec.label)] if what in fixed else []
     return [
-        (spec.name, spec.label.partition(",")[0])
+        (spec.name, spec.short or spec.label)
         for spec in SPECS[what]
         if f"{what}:{target}:{spec.name}" in fixed
     ]

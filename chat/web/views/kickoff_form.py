@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from chat.domain.kickoff import ActivityDraft, KickoffDraft
+from chat.domain.library import Library
 from chat.web import story_time
 from chat.web.forms import Fields
 
@@ -27,6 +28,25 @@ def continuities(bot_name: str) -> tuple[tuple[str, str], ...]:
     )
 
 
+class Carried(NamedTuple):
+    """Where a bot's feelings come from, and what a story on its own begins with instead."""
+
+    chat_id: str
+    title: str
+    instead: str
+
+
+def carried(draft: KickoffDraft, library: Library) -> Carried | None:
+    chat = library.chats.get(draft.carried_from)
+    if chat is None or draft.fresh is None:
+        return None
+    fresh = draft.fresh
+    words = [f"affinity {fresh.affinity}", f"trust {fresh.trust}"]
+    words += [f"“{fresh.summary}”"] if fresh.summary else []
+    words += [f"{len(fresh.facts)} {'fact' if len(fresh.facts) == 1 else 'facts'}"] if fresh.facts else []
+    return Carried(chat.id, chat.title, ", ".join(words))
+
+
 def to_form(draft: KickoffDraft) -> dict[str, Any]:
     """Every field as the form shows it."""
     day, hour = story_time.for_input(draft.start_at)
@@ -45,7 +65,7 @@ def from_form(fields: Fields, draft: KickoffDraft) -> KickoffDraft:
     texts = {
         name: fields.line(name)
         for name in ("title", "place_name", "place_type", "feeling_summary", "you_id")
-        if fields.has(name)
+        if fields.has(name) and fields.line(name) != Fields({name: getattr(draft, name)}).line(name)
     }
     texts |= {name: fields.text(name) for name in ("prose", "opening") if fields.has(name)}
     return msgspec.structs.replace(
@@ -57,7 +77,7 @@ def from_form(fields: Fields, draft: KickoffDraft) -> KickoffDraft:
         bot=_activity(fields, "bot", draft.bot),
         affinity=fields.whole("affinity", draft.affinity, 0, 100),
         trust=fields.whole("trust", draft.trust, 0, 100),
-        facts=_lines(fields.text("facts")) if fields.has("facts") else draft.facts,
+        facts=_facts(fields, draft.facts),
     )
 
 
@@ -91,6 +111,14 @@ def _activity(fields: Fields, who: str, activity: ActivityDraft) -> ActivityDraf
 
 def split_on_commas(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _facts(fields: Fields, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Facts that were left as they were shown stay exactly what they are, so that they still count as carried over."""
+    shown = Fields({"facts": "\n".join(known)}).text("facts")
+    if not fields.has("facts") or fields.text("facts") == shown:
+        return known
+    return _lines(fields.text("facts"))
 
 
 def _lines(text: str) -> tuple[str, ...]:

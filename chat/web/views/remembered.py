@@ -11,7 +11,7 @@ from chat.web import story_time
 from chat.web.views.drawer_facts import Facts
 from chat.web.views.editors import SIGNIFICANCE, Attempt, Editor, editor
 
-EXCERPT_CHARS = 200
+EXCERPT_CHARS = 150
 EDITED_HERE_CHARS = 4_000
 """A longer text gets its form only when it is asked for: a page does not carry books."""
 
