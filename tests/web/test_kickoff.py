@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.dom import parse
 from tests.support.peer import Peer
-from tests.support.peer_acts import Status
+from tests.support.peer_acts import Answer, Status
 from tests.web.conftest import JSON, Visitor
 
 PROSE = "A night train crossing the plain, ten past eleven. Mira reads a letter by the window. You stand in the door."
@@ -144,3 +144,37 @@ async def test_a_model_that_fails_leaves_a_draft_to_fill_in(connected: Visitor, 
     page = await connected.get(f"/bots/{bot_id}/kickoff")
     assert page.one(cls="notice-plain").text
     assert page.value_of("opening") == PROSE
+
+
+async def test_feelings_carried_over_name_their_chat_and_what_there_is_instead(
+    connected: Visitor, peer: Peer
+) -> None:
+    bot_id = await connected.bot()
+    first = await connected.chat(bot_id, title="The <i>pier</i>")
+    edge = next(
+        one for one in (await connected.json(f"/chats/{first}/drawer"))["editable"] if one["what"] == "edge"
+    )
+    told = {"affinity": "71", "trust": "12", "summary": "Wary\nof you.", "facts": "You lie."}
+    await connected.post(
+        f"/chats/{first}/drawer/edge/{edge['id']}", JSON, revision=str(edge["revision"]), **told
+    )
+    stories = {}
+    for continuity in ("own", "main"):
+        peer.script(Answer({"affinity": 40, "feeling_summary": "A stranger."}), on="KickoffAnswer")
+        await connected.post(f"/bots/{bot_id}/kickoff", action="parse", prose=PROSE)
+        page = await connected.get(f"/bots/{bot_id}/kickoff")
+        note = page.one("p", cls="carried")
+        assert note.one("a").attrs["href"] == f"/chats/{first}"
+        assert "The <i>pier</i>" in note.text
+        assert "affinity 40, trust 50, “A stranger.”" in note.text
+        form = _form(page) | {"continuity": continuity, "action": "confirm"}
+        assert (form["affinity"], form["facts"]) == ("71", "You lie.")
+        answer = await connected.post(f"/bots/{bot_id}/kickoff", JSON, **form)
+        stories[continuity] = (await connected.json(f"/chats/{answer.json()['chat_id']}/drawer"))["feelings"][
+            0
+        ]
+    shared, alone = stories["main"], stories["own"]
+    assert (shared["affinity"], shared["summary"], shared["facts"]) == (71, "Wary\nof you.", ["You lie."])
+    assert shared["from_chat"] == [first, "The <i>pier</i>"]
+    assert (alone["affinity"], alone["summary"], alone["facts"]) == (40, "A stranger.", [])
+    assert alone["from_chat"] is None
