@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _NOTES = re.compile(r"\[Notes for this reply[^\]\n]*\]\n?(?P<notes>.*?)\[End of notes\]", re.S)
+_NARRATED = re.compile(r"^Narrator: .*?(?=^[^\n:]{1,60}: |\Z)", re.S | re.M)
+_NAMED = re.compile(r"^\s*[^\n:]{1,60}: ")
 _CUE = re.compile(r"^\s*\[(?!\s*ooc\b)[^\]\n]*\]\s*$", re.M | re.I)
 
 
@@ -61,11 +63,17 @@ def _player_words(text: str) -> tuple[list[str], list[str]]:
     """What the player said before and after the notes, and the notes; cues are left out, odd turns are kept."""
     found = list(_NOTES.finditer(text))
     starts, ends = [0, *(note.end() for note in found)], [*(note.start() for note in found), len(text)]
-    parts = [_CUE.sub("", text[start:end]).strip() for start, end in zip(starts, ends, strict=True)]
+    parts = [_own(_CUE.sub("", text[start:end])) for start, end in zip(starts, ends, strict=True)]
     kept = [part for part in parts if part]
     return (kept if kept or _CUE.search(text) else [""]), [note["notes"] for note in found]
 
 
 def _last_words(text: str) -> str:
     end = [found.end() for found in _NOTES.finditer(text)]
-    return _CUE.sub("", text[end[-1] if end else 0 :]).strip()
+    return _own(_CUE.sub("", text[end[-1] if end else 0 :]))
+
+
+def _own(text: str) -> str:
+    """Without what the narrator told in the same message; where somebody else speaks too, the player is named."""
+    told = _NARRATED.sub("", text)
+    return (_NAMED.sub("", told, count=1) if told != text else text).strip()
