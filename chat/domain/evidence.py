@@ -8,29 +8,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import msgspec
 
 from chat.domain.memories import Memory
 from chat.domain.questions import Question
 
+PAIRED = 4
 LATEST_SHORTLIST = 64
 EARLIER_SHORTLIST = 16
 
 
 class Hits(msgspec.Struct, frozen=True):
-    """Event ids of the newest memories that hold a word, newest first; `is_all` when there are no more."""
+    """Event ids of the newest memories that hold a word, newest first; `is_all` when there are no more.
+
+    `older` are some of the others: those that hold another rare word of the question too.
+    """
 
     ids: tuple[int, ...]
     is_all: bool
+    older: tuple[int, ...] = ()
+
+    def known(self) -> tuple[int, ...]:
+        return self.ids + self.older
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The newest memories of a scope (a bounded number): how many, and their first and last event ids."""
+    """The newest memories of a scope (a bounded number): how many, their first and last event ids, and the first of
+    all the scope's memories."""
 
     count: int = 0
     oldest: int = 0
     newest: int = 0
+    first: int = 0
+
+    @property
+    def density(self) -> float:
+        """Memories of the scope for each event of its newest stretch."""
+        return self.count / (self.newest - self.oldest + 1)
+
+    @property
+    def whole(self) -> float:
+        """About how many memories the scope has, if all of its time was like its newest stretch."""
+        return self.density * (self.newest - self.first + 1)
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -52,13 +73,19 @@ class Evidence(msgspec.Struct, frozen=True):
     def rarity(self, word: str) -> float:
         """The inverse document frequency of BM25, from the estimate of how many memories hold the word."""
         hits, sample = self.hits[word], self.sample
-        count = max(sample.count, len(hits.ids))
         holding = float(len(hits.ids))
-        if not hits.is_all and sample.newest > hits.ids[-1]:
-            density = holding / (sample.newest - hits.ids[-1])
-            usual = sample.count / max(sample.newest - sample.oldest, 1)
-            holding = min(max(holding, count * density / usual), count)
+        count = max(sample.whole, holding)
+        if not hits.is_all and sample.density:
+            among_newest = holding / (sample.newest - hits.ids[-1] + 1)
+            holding = min(max(holding, count * among_newest / sample.density), count)
         return math.log(1 + (count - holding + 0.5) / (holding + 0.5))
+
+
+def pairs(question: Question, evidence: Evidence) -> list[tuple[str, str]]:
+    """Pairs of the rarest words of which only the newest finds are known: what holds both is worth looking for."""
+    open_ended = [word for word in question.words if not evidence.hits[word].is_all]
+    rarest = sorted(open_ended, key=lambda word: -question.words[word] * evidence.rarity(word))[:PAIRED]
+    return list(combinations(rarest, 2))
 
 
 def shortlist(questions: Sequence[Question], evidence: Evidence, hidden: Iterable[int]) -> list[int]:
@@ -69,9 +96,10 @@ def shortlist(questions: Sequence[Question], evidence: Evidence, hidden: Iterabl
         worth: dict[int, float] = dict.fromkeys(evidence.dated, 1.0) if question.spans else {}
         for word, weight in question.words.items():
             rarity = weight * evidence.rarity(word)
-            for event_id in evidence.hits[word].ids:
+            for event_id in evidence.hits[word].known():
                 worth[event_id] = worth.get(event_id, 0.0) + rarity
         size = EARLIER_SHORTLIST if number else LATEST_SHORTLIST
-        best = sorted((one for one in worth if one not in unwanted), key=lambda one: (worth[one], one))
-        chosen.update(dict.fromkeys(best[-size:]))
+        able = (one for one in worth if one not in unwanted)
+        best = sorted(able, key=lambda one: (worth[one], one), reverse=True)
+        chosen.update(dict.fromkeys(best[:size]))
     return list(chosen)

@@ -134,7 +134,7 @@ def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case
     cases = {one: _Case(one, {}, {}, reasons=[]) for one in kept}
     for word in question.words:
         hits = evidence.hits[word]
-        holding = {one for one in hits.ids if one in kept}
+        holding = {one for one in hits.known() if one in kept}
         if not hits.is_all:
             holding |= voices.holding((found.memory for found in kept.values()), word)
         for one in holding:

@@ -84,7 +84,7 @@ def played(talk: Conversation, by_turn: bool) -> Iterator[list[NewEvent]]:
         yield _story(step, [SceneClosed(scene_id=f"scene-{session}", at=begun, reason="bench")])
 
 
-def talk_names(talk: Conversation) -> "Names":
+def talk_names(talk: Conversation) -> Names:
     return Names(talk)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.recall --conversations FOLDER`: how well a bot finds what it witnessed, in the words of others.
+"""`python -m tests.bench.recall --conversations FOLDER`: how well a bot finds what it witnessed, in others' words.
 
 Long conversations are played through the product's own events, memories and store, and each question is asked as the
 latest entry through the product's own recall. Recall@k is the share of a question's evidence turns among the first k
@@ -42,7 +42,9 @@ class Scores:
     values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     seconds: list[float] = field(default_factory=list)
 
-    def add(self, question: Asked, found: Sequence[Found], turns: dict[str, list[int]], noisy: Sequence[Found]) -> None:
+    def add(
+        self, question: Asked, found: Sequence[Found], turns: dict[str, list[int]], noisy: Sequence[Found]
+    ) -> None:
         wanted = set(question.evidence)
         told = [turns[one.memory_id] for one in found]
         for k in (4, 8, 16):
@@ -126,12 +128,16 @@ def _table(title: str, scores: dict[str, Scores]) -> None:
         cells = "".join(f"{scores[group].mean(column):>11.3f}" for column in COLUMNS)
         print(f"  {group:14}{len(scores[group].values['MRR']):>11}{cells}")
     took = sorted(scores["overall"].seconds)
-    print(f"  {median(took) * 1000:.1f} ms a query, {took[int(len(took) * 0.95)] * 1000:.1f} at the 95th percentile")
+    print(
+        f"  {median(took) * 1000:.1f} ms a query, {took[int(len(took) * 0.95)] * 1000:.1f} at the 95th percentile"
+    )
 
 
 def _missed(scores: Scores) -> list[str]:
     lost = scores.mean("R@8") - scores.mean("R@8 noisy")
-    told = [f"{name} {scores.mean(name):.3f} < {low}" for name, low in TARGETS.items() if scores.mean(name) < low]
+    told = [
+        f"{name} {scores.mean(name):.3f} < {low}" for name, low in TARGETS.items() if scores.mean(name) < low
+    ]
     return [*told, *([f"loss by noise {lost:.3f} > {MOST_LOST}"] if lost > MOST_LOST else [])]
 
 
@@ -139,17 +145,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.recall", description=__doc__)
     parser.add_argument("--conversations", type=Path, help=f"the folder of {FILE}")
     parser.add_argument("--speed", action="store_true", help="measure the time a query takes instead")
-    parser.add_argument("--largest", type=int, default=1_000_000, help="the most memories to measure speed with")
+    parser.add_argument(
+        "--largest", type=int, default=1_000_000, help="the most memories to measure speed with"
+    )
     asked = parser.parse_args()
     if asked.speed:
         return recall_speed.main(asked.largest)
     if asked.conversations is None or not (asked.conversations / FILE).exists():
-        parser.error(f"--conversations must name the folder that holds {FILE}; it is not part of the program.")
+        parser.error(
+            f"--conversations must name the folder that holds {FILE}; it is not part of the program."
+        )
     talks = read(asked.conversations)
     by_turn = asyncio.run(measure(talks, by_turn=True))
     _table("One memory for each entry: what the targets count", by_turn)
-    _table("One memory for each exchange, as in play: a memory holds two turns and more, so k counts for more",
-           asyncio.run(measure(talks, by_turn=False)))
+    _table(
+        "One memory for each exchange, as in play: a memory holds two turns and more, so k counts for more",
+        asyncio.run(measure(talks, by_turn=False)),
+    )
     missed = _missed(by_turn["overall"])
     print("\nEvery target is met." if not missed else f"\nMissed: {'; '.join(missed)}.")
     return 1 if missed else 0

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from chat.domain.dates import Span
-from chat.domain.evidence import Evidence, Hits, Kept, Sample, shortlist
+from chat.domain.evidence import Evidence, Hits, Kept, Sample, pairs, shortlist
 from chat.domain.memories import Memory, scope_token
 from chat.domain.questions import Question
 from chat.domain.records import Row
@@ -19,8 +19,11 @@ from chat.store.reading import Reader
 FINDS = 1024
 """Finds for all words together; shared out, so that many words cost little more than few."""
 FEWEST_FINDS, MOST_FINDS = 64, 256
-SAMPLE = 10_000
+FINDS_OF_PAIR = 32
+SAMPLE = 1_000
 DATED = 32
+WITH_NEIGHBOURS = 32
+"""How many of the shortlist bring the memories before and after them along."""
 
 _FINDS_OF_WORD = """
 select {number}, rowid from (
@@ -28,8 +31,10 @@ select {number}, rowid from (
 )
 """
 _SAMPLE = f"""
-select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0) from (
-    select event_id from memories where owner = ? and continuity = ? order by event_id desc limit {SAMPLE}
+select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0), coalesce(
+    (select event_id from memories where owner = :owner and continuity = :line order by event_id limit 1), 0
+) from (
+    select event_id from memories where owner = :owner and continuity = :line order by event_id desc limit {SAMPLE}
 )
 """
 _DATED = f"""
@@ -37,8 +42,9 @@ select event_id from memories where scope = ? and at >= ? and at < ? order by at
 """
 _HIDDEN = """
 select event_id from memories
-where scope = ? and turn_id in (select value from json_each(?))
+where +scope = ? and turn_id in (select value from json_each(?))
 """
+# The plus keeps a scope from being looked up by itself: it would read every row of it.
 _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
 _NEIGHBOUR = """
 (select n.event_id from memories n
@@ -47,7 +53,7 @@ _NEIGHBOUR = """
 """
 _KEPT = f"""
 select {_COLUMNS}, {_NEIGHBOUR.format(side="<", order="desc")}, {_NEIGHBOUR.format(side=">", order="asc")}
-from memories m where m.event_id in (select value from json_each(?)) and m.scope = ?
+from memories m where m.event_id in (select value from json_each(?)) and +m.scope = ?
 """
 _LATEST = """
 where owner = ? and continuity = ? and event_id not in (select value from json_each(?))
@@ -60,13 +66,16 @@ async def evidence(
 ) -> Evidence:
     """All that recall needs to rank one bot's memories for these questions. `hidden` are left out of the shortlist."""
     scope = scope_token(owner, continuity)
-    sample = Sample(*(await reader.all(_SAMPLE, (owner, continuity)))[0])
+    sample = Sample(*(await reader.all(_SAMPLE, {"owner": owner, "line": continuity}))[0])
     hits = await _hits(reader, scope, list({word: None for one in questions for word in one.words}))
     dated = await _dated(reader, scope, [span for one in questions for span in one.spans])
     found = Evidence(sample, hits, dated)
+    if questions:
+        await _add_pairs(reader, scope, pairs(questions[0], found), hits)
     listed = shortlist(questions, found, hidden)
     kept = await _kept(reader, scope, listed)
-    around = {other for one in kept.values() for other in (one.before, one.after) if other is not None}
+    nearest = [kept[one] for one in listed[:WITH_NEIGHBOURS] if one in kept]
+    around = {other for one in nearest for other in (one.before, one.after) if other is not None}
     kept |= await _kept(reader, scope, around - kept.keys() - set(hidden))
     return msgspec.structs.replace(found, kept=kept)
 
@@ -99,10 +108,26 @@ async def _hits(reader: Reader, scope: str, words: list[str]) -> dict[str, Hits]
     return {word: Hits(tuple(of), len(of) < limit) for word, of in zip(words, ids, strict=True)}
 
 
-def _match(scope: str, word: str) -> str:
-    """The word is quoted, so it is never an operator, and can reach neither another column nor another scope."""
-    quoted = word.replace('"', '""')
-    return f'scope : {scope} AND {{text keys}} : "{quoted}"'
+async def _add_pairs(
+    reader: Reader, scope: str, wanted: Sequence[tuple[str, str]], hits: dict[str, Hits]
+) -> None:
+    if not wanted:
+        return
+    parts = [_FINDS_OF_WORD.format(number=number, limit=FINDS_OF_PAIR) for number in range(len(wanted))]
+    rows = await reader.all(" union all ".join(parts), [_match(scope, *pair) for pair in wanted])
+    older: dict[str, dict[int, None]] = {}
+    for number, event_id in rows:
+        for word in wanted[number]:
+            if event_id < hits[word].ids[-1]:
+                older.setdefault(word, {})[event_id] = None
+    for word, ids in older.items():
+        hits[word] = msgspec.structs.replace(hits[word], older=tuple(ids))
+
+
+def _match(scope: str, *words: str) -> str:
+    """Words are quoted, so none is an operator, and none can reach another column or another scope."""
+    quoted = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
+    return f"scope : {scope} AND {{text keys}} : ({quoted})"
 
 
 async def _dated(reader: Reader, scope: str, spans: Iterable[Span]) -> tuple[int, ...]:
