@@ -113,7 +113,9 @@ drawer?.addEventListener("toggle", () => {
   looks.drawer.wake();
 });
 
-/** What is in the drawer, once somebody looks into it: nothing of it is loaded with the page. */
+for (const sign of ["pointerover", "focusin"]) drawer?.addEventListener(sign, () => void drawerSheet(), { once: true });
+
+/** What is in the drawer, once somebody is about to look into it: nothing of it is loaded with the page. */
 function drawerSheet() {
   return (drawerSheet.made ??= import("./drawer.js").then(({ Drawer }) => new Drawer(drawer, chat, outOfBand)));
 }

@@ -6,7 +6,9 @@ import { merge } from "./merge.js";
 import { headOf, parse } from "./transcript.js";
 
 const UNREACHABLE = "The program cannot be reached. What you typed is still here; save it again when it runs.";
-const NARROW = matchMedia("(max-width: 60rem)");
+const FIELD = ".field :is(input, textarea)";
+const WANTED = ["[aria-invalid]", "[aria-describedby^=newer]", FIELD]; // where to go on after a refusal, first choice first
+const NARROW = matchMedia("(max-width: 68rem)"); // the drawer covers the story there;
 
 /** A form whose fields say something else than when it was opened. */
 function isTouched(form) {
@@ -88,8 +90,8 @@ export class Drawer {
   #answered(editor, fresh) {
     this.#take(fresh, editor);
     if (!editor?.isConnected) return;
-    const wrong = editor.querySelector("[aria-invalid], [aria-describedby^=newer], .field :is(input, textarea)");
-    (editor.open ? wrong : editor.querySelector("summary"))?.focus({ preventScroll: !editor.open });
+    const first = WANTED.map((field) => editor.querySelector(field)).find(Boolean);
+    (editor.open ? first : editor.querySelector("summary"))?.focus({ preventScroll: !editor.open });
   }
 
   /** A link to a turn that stands on this page leads there without a new page. */
@@ -120,7 +122,7 @@ export class Drawer {
     if (!editor.matches(".edit")) return;
     const form = editor.querySelector("form");
     if (!editor.open) form.reset();
-    else if (editor.contains(document.activeElement)) form.querySelector(".field :is(input, textarea)")?.focus();
+    else if (editor.contains(document.activeElement)) form.querySelector(FIELD)?.focus();
   }
 }
 
