@@ -37,7 +37,7 @@ _OUTCOMES = {
     FAILED: "What it changed could not be worked out. The story goes on without it.",
 }
 _NOTHING = "Nothing changed."
-_RECALLED_CHARS = 140
+_CHOSEN_CHARS, _PASSED_OVER_CHARS = 140, 80
 
 
 class Section(NamedTuple):
@@ -166,7 +166,7 @@ def _recall(use: Mapping[str, Any], facts: Facts) -> Recall:
         return Recall(
             "A memory that is not on this line of the story any more.", use["why"], left_out, "", ""
         )
-    text = excerpt(memory.text, _RECALLED_CHARS)
+    text = excerpt(memory.text, _PASSED_OVER_CHARS if left_out else _CHOSEN_CHARS)
     return Recall(text, use.get("why", ""), left_out, memory.turn_id, memory.chat_id)
 
 
