@@ -45,6 +45,11 @@ class Line(msgspec.Struct, frozen=True):
     turn: Turn
     segment: Segment
 
+    @property
+    def ears(self) -> frozenset[str]:
+        """Those who witnessed it."""
+        return witnesses(self.segment, self.turn.speaker, self.turn.present)
+
 
 class FeelingItem(msgspec.Struct, frozen=True):
     source: str
@@ -102,9 +107,8 @@ def lines_of(exchange: Sequence[Turn]) -> list[Line]:
 
 def witnessed_by(everyone: Iterable[str], lines: Iterable[Line], cites: Iterable[int]) -> bool:
     """Whether each of them witnessed every line that is cited, and at least one is."""
-    cited = [line for line in lines if line.number in set(cites)]
-    heard = [witnesses(line.segment, line.turn.speaker, line.turn.present) for line in cited]
-    return bool(heard) and all(one in ears for one in everyone for ears in heard)
+    cited = [line.ears for line in lines if line.number in set(cites)]
+    return bool(cited) and all(one in ears for one in everyone for ears in cited)
 
 
 def apply(

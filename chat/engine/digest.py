@@ -173,7 +173,12 @@ async def _ask(
 def _input(engine: Engine, seen: _Scene) -> DigestInput:
     name_of = engine.store.library.name_of
     lines = [
-        DigestLine(line.number, name_of(line.turn.speaker), readable(line.segment).strip())
+        DigestLine(
+            line.number,
+            name_of(line.turn.speaker),
+            readable(line.segment).strip(),
+            is_above=seen.exchange[-1].speaker in line.ears,
+        )
         for line in digests.lines_of(seen.exchange)
     ]
     place = seen.world.place()

@@ -69,8 +69,11 @@ async def test_ten_turns_with_their_notes_a_stop_a_retry_and_a_restart_leave_a_s
             chat_id = stage.second if number == 4 else stage.first
             replies.append(await stage.say(f'*lifts the lantern* "The river is cold, {number}."', chat_id))
             await stage.digested(chat_id)
-        outcomes = [(await stage.turn(one)).digest_outcome for one in replies]
-        assert set(outcomes) == ({"ok"} if quote == FINISHES else {"partial"})
+        told = [await stage.turn(one) for one in replies]
+        replies = [one.id for one in told if one.text]  # a random model may end before its first word
+        assert len(replies) > 5
+        outcomes = {one.digest_outcome for one in told if one.text}
+        assert outcomes == ({"ok"} if quote == FINISHES else {"partial"})
         for reply_id in replies:
             narrated, *noted = sorted(
                 await calls_of(engine, reply_id), key=lambda one: one.purpose, reverse=True

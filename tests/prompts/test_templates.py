@@ -13,7 +13,7 @@ from chat.prompts.templates import DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLA
 
 TEXTS = (DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY)
 WORDS_OF_VERSION = {
-    "digest": (1, "7d1a26efe5e9"),
+    "digest": (2, "1525f5eb9c52"),
     "kickoff": (1, "f7d4e9d7bff2"),
     "narrate_system": (1, "956462c6142e"),
     "narrate_volatile": (1, "1260b8ef2e20"),
