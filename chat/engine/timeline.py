@@ -225,7 +225,7 @@ async def _take_back(engine: Engine, chat_id: str) -> None:
 
 def _tell_composer(engine: Engine, chat_id: str) -> None:
     """A draft is no event: what the commit told came before it was there."""
-    told = {"head": engine.store.head, "kinds": [], "parts": ["composer"], "turns": []}
+    told = {"head": engine.store.head, "kinds": [], "parts": ["draft"], "turns": []}
     engine.hub.send(chat_id, "event", told)
 
 

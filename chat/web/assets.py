@@ -16,7 +16,16 @@ from fastapi import APIRouter, Request, Response
 from chat.errors import NotFound
 
 FOLDER = Path(__file__).parent / "static"
-STYLE_SHEETS = ("tokens.css", "frame.css", "reading.css", "desk.css", "forms.css", "drawer.css", "lists.css")
+STYLE_SHEETS = (
+    "tokens.css",
+    "frame.css",
+    "reading.css",
+    "desk.css",
+    "forms.css",
+    "drawer.css",
+    "lists.css",
+    "travel.css",
+)
 """Joined in this order into the one style sheet that pages ask for, `style.css`."""
 _SMALL = 600
 _KEPT_FOR_EVER = "public, max-age=31536000, immutable"

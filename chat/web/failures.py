@@ -6,7 +6,7 @@ Nothing about the inside of the program leaves it: an unexpected error is a numb
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -48,11 +48,20 @@ _HTTP: dict[int, tuple[str, str]] = {
 _UNEXPECTED = "Something in this program went wrong; your story is as it was before."
 
 
+class Offer(NamedTuple):
+    """One button that helps: what it posts to, and what stands on it. `stops` a running reply first."""
+
+    address: str
+    label: str
+    stops: bool = False
+
+
 @dataclass(frozen=True)
 class Notice:
     """A message on a page. `tone` is error or plain; `field` names a form field that was refused.
 
-    One that `blocks` has to be dismissed first: the database could not take what was done.
+    One that `blocks` has to be dismissed first: the database could not take what was done. One that `is_passing` goes
+    by itself after a while.
     """
 
     message: str
@@ -62,12 +71,14 @@ class Notice:
     field: str = ""
     incident: str = ""
     blocks: bool = False
+    offer: Offer | None = None
+    is_passing: bool = False
 
     @classmethod
-    def of(cls, error: ChatError) -> Notice:
+    def of(cls, error: ChatError, offer: Offer | None = None) -> Notice:
         field = getattr(error, "field", "")
         blocks = isinstance(error, errors.StoreError)
-        return cls(error.message, error.next_step, code=error.code, field=field, blocks=blocks)
+        return cls(error.message, error.next_step, code=error.code, field=field, blocks=blocks, offer=offer)
 
 
 def status_of(error: ChatError) -> int:

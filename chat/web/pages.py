@@ -142,4 +142,5 @@ def frame(request: Request) -> dict[str, Any]:
         "is_demo": engine.is_demo,
         "epoch": engine.hub.epoch,
         "notice": None,
+        "rewriting": "",
     }

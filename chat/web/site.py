@@ -12,7 +12,7 @@ from chat.settings import Settings
 from chat.web import assets, failures, stream
 from chat.web.assets import Assets
 from chat.web.pages import environment
-from chat.web.routes import bots, chats, drawer, health, kickoff, turns
+from chat.web.routes import bots, chats, drawer, health, kickoff, travel, turns
 from chat.web.routes import settings as settings_routes
 from chat.web.security import SecurityMiddleware
 
@@ -20,6 +20,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ROUTERS = (
     chats.router,
     turns.router,
+    travel.router,
     drawer.router,
     bots.router,
     kickoff.router,

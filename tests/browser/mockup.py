@@ -66,6 +66,8 @@ class Mockup:
             '<button id="send">Send</button></form></body></html>'
         )
         self.answers[("GET", "/chats/c1")] = html
+        self.answers[("GET", "/chats/c1/steps")] = '<div id="steps"></div>'
+        self.answers[("GET", "/chats/c1/draft")] = '{"prose": ""}'
         if shared:
             await self.page.add_init_script(SHARED_WORKER)
         await self.page.route("**/*", self._serve)

@@ -77,7 +77,7 @@ async def test_a_refused_turn_says_why_and_stays_in_the_box(
     assert page.status_code == status
     shown = parse(page.text)
     assert shown.by_id("notices").one(cls="notice-message").text == refused.json()["error"]["message"]
-    assert shown.value_of("prose") == prose.replace("\x00", "\ufffd")
+    assert shown.by_id("composer").value_of("prose") == prose.replace("\x00", "\ufffd")
     assert connected.engine.store.head == head
 
 
@@ -123,11 +123,13 @@ async def test_a_second_turn_during_a_reply_is_refused_and_kept(connected: Visit
     page = await connected.post(f"/chats/{chat_id}/turns", prose="Two, typed without script.")
     assert page.status_code == 409
     shown = parse(page.text)
-    assert shown.value_of("prose") == "Two, typed without script."
+    assert shown.by_id("composer").value_of("prose") == "Two, typed without script."
     assert "readonly" in shown.by_id("prose").attrs
     assert "disabled" in shown.by_id("send").attrs
-    assert (await connected.get(f"/chats/{chat_id}")).value_of("prose") == "Two, typed without script."
-    assert (await connected.get(f"/chats/{other}")).value_of("prose") == ""
+    assert (await connected.get(f"/chats/{chat_id}")).by_id("composer").value_of(
+        "prose"
+    ) == "Two, typed without script."
+    assert (await connected.get(f"/chats/{other}")).by_id("composer").value_of("prose") == ""
     assert (await connected.post(f"/chats/{other}/turns", JSON, prose="Elsewhere.")).status_code == 202
 
 
@@ -243,10 +245,10 @@ async def test_a_draft_is_kept_for_each_chat_until_its_turn_is_taken(connected: 
     kept = await connected.client.put(f"/chats/{mine}/draft", json={"prose": "\nHalf a sent"})
     assert (kept.status_code, kept.content) == (204, b"")
     assert (await connected.client.put(f"/chats/{other}/draft", data={"prose": "Another"})).status_code == 204
-    assert (await connected.get(f"/chats/{mine}")).value_of("prose") == "\nHalf a sent"
-    assert (await connected.get(f"/chats/{other}")).value_of("prose") == "Another"
+    assert (await connected.get(f"/chats/{mine}")).by_id("composer").value_of("prose") == "\nHalf a sent"
+    assert (await connected.get(f"/chats/{other}")).by_id("composer").value_of("prose") == "Another"
     await connected.say(mine, "\nHalf a sentence.")
-    assert (await connected.get(f"/chats/{mine}")).value_of("prose") == ""
+    assert (await connected.get(f"/chats/{mine}")).by_id("composer").value_of("prose") == ""
     assert (await connected.json(f"/chats/{other}"))["draft"] == "Another"
     assert (await connected.client.put("/chats/nowhere/draft", json={"prose": "x"})).status_code == 404
 

@@ -10,6 +10,7 @@ from chat.store import views
 from chat.web.failures import Notice
 from chat.web.forms import read_fields
 from chat.web.pages import engine_of, json_response, page, part, see_other, wants_json
+from chat.web.views import travel
 from chat.web.views.editors import Attempt
 from chat.web.views.rail import ChatItem, chat_item, is_named, item_json, rail, shelved
 from chat.web.views.status import as_json as status_json
@@ -55,16 +56,17 @@ async def get_new_chat(request: Request) -> Response:
 
 @router.get("/chats/{chat_id}")
 async def get_chat(
-    request: Request, chat_id: str, before: Number = None, drawer: str = "", memory: str = ""
+    request: Request, chat_id: str, before: Number = None, drawer: str = "", memory: str = "", went: str = ""
 ) -> Response:
     """The story and the box to write in; `before` shows the window that ends before a step, `drawer` opens the drawer.
 
-    `memory` names a memory whose form is wanted although its text is long.
+    `memory` names a memory whose form is wanted although its text is long; `went` (rewind, swipe, undo, redo) shows
+    the way back from what was just done.
     """
     if wants_json(request):
         return json_response(story_json(await read_story(engine_of(request), chat_id, before)))
     story = await read_with_drawer(engine_of(request), chat_id, before, full=memory)
-    return await chat_page(request, story, is_drawer_open=bool(drawer or memory), full=memory)
+    return await chat_page(request, story, is_drawer_open=bool(drawer or memory), full=memory, went=went)
 
 
 @router.get("/rail")
@@ -108,15 +110,21 @@ async def chat_page(
     is_drawer_open: bool = False,
     attempt: Attempt | None = None,
     full: str = "",
+    went: str = "",
+    rewriting: str = "",
 ) -> Response:
     """The page of a chat. `text` is what stands in the box; without one, the kept draft does.
 
-    `attempt` is an edit in the drawer that was refused, `full` a memory whose form is wanted.
+    `attempt` is an edit in the drawer that was refused, `full` a memory whose form is wanted, `went` what was just
+    done, `rewriting` one's own latest turn in words that were refused.
     """
+    steps = await engine_of(request).undo_steps(story.chat.id)
     view = {
         **story_view(story),
-        "composer": _composer(request, story, text),
-        "notice": notice,
+        "composer": composer(request, story, text),
+        "steps": steps,
+        "notice": notice or travel.went(went, steps, story.chat.id),
+        "rewriting": rewriting,
         "drawer": story.drawer(attempt, full),
         "is_drawer_open": is_drawer_open or attempt is not None,
     }
@@ -151,7 +159,8 @@ def story_json(story: Story) -> dict[str, Any]:
     }
 
 
-def _composer(request: Request, story: Story, text: str | None) -> dict[str, Any]:
+def composer(request: Request, story: Story, text: str | None = None) -> dict[str, Any]:
+    """The box: whose words it takes, and what stands in it."""
     return {
         "key": engine_of(request).clock.new_id(),
         "you": story.you,

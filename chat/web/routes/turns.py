@@ -11,7 +11,7 @@ from chat.store import views
 from chat.web.failures import Notice, status_of
 from chat.web.forms import check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
-from chat.web.routes.chats import Number, chat_page, story_view
+from chat.web.routes.chats import Number, chat_page, composer, story_view
 from chat.web.views.status import as_json as status_json
 from chat.web.views.story import Story, read_story, read_with_drawer
 
@@ -36,7 +36,7 @@ async def post_turn(request: Request, chat_id: str) -> Response:
     if wants_json(request):
         return json_response({"turn_id": accepted.turn_id, "reply_id": accepted.reply_id}, 202)
     if is_htmx(request):
-        return await _turns(request, chat_id, {accepted.turn_id, accepted.reply_id})
+        return await turns_part(request, chat_id, {accepted.turn_id, accepted.reply_id})
     return see_other(request, f"/chats/{chat_id}")
 
 
@@ -47,18 +47,7 @@ async def post_stop(request: Request, chat_id: str, turn_id: str) -> Response:
     if wants_json(request):
         return json_response({"stopped": stopped})
     if is_htmx(request):
-        return await _turns(request, chat_id, set())
-    return see_other(request, f"/chats/{chat_id}")
-
-
-@router.post("/chats/{chat_id}/turns/{turn_id}/regenerate")
-async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Response:
-    """Writes the latest reply again, on a branch of its own; the old one is not lost."""
-    reply_id = await engine_of(request).retry(chat_id, turn_id)
-    if wants_json(request):
-        return json_response({"reply_id": reply_id}, 202)
-    if is_htmx(request):
-        return await _turns(request, chat_id, set())
+        return await turns_part(request, chat_id, set())
     return see_other(request, f"/chats/{chat_id}")
 
 
@@ -68,6 +57,15 @@ async def put_draft(request: Request, chat_id: str) -> Response:
     fields = await read_fields(request)
     await engine_of(request).save_composer_draft(chat_id, fields.text("prose"))
     return Response(status_code=204)
+
+
+@router.get("/chats/{chat_id}/draft")
+async def get_draft(request: Request, chat_id: str) -> Response:
+    """What is kept for the box: words that were not sent, or that an undo gave back."""
+    story = await read_story(engine_of(request), chat_id, limit=1)
+    if wants_json(request):
+        return json_response({"prose": story.draft, "head": story.head})
+    return part(request, ("_composer.html", {"chat_id": chat_id, "composer": composer(request, story)}))
 
 
 @router.get("/chats/{chat_id}/transcript")
@@ -105,7 +103,7 @@ async def get_status(request: Request, chat_id: str) -> Response:
     story = await read_story(engine_of(request), chat_id, limit=1)
     if wants_json(request):
         return json_response({**status_json(story.status), "head": story.head})
-    return part(request, _status(story))
+    return part(request, status_part(story))
 
 
 async def _given_back(request: Request, chat_id: str, prose: str, error: ChatError) -> Response:
@@ -118,13 +116,13 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
     return await chat_page(request, story, text=prose, notice=Notice.of(error), status=status_of(error))
 
 
-async def _turns(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
+async def turns_part(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
     """Some turns and, out of band, the status line."""
     story = await read_story(engine_of(request), chat_id)
-    return part(request, *_entries(story, wanted), _status(story, oob=True), status=202)
+    return part(request, *_entries(story, wanted), status_part(story, oob=True), status=202)
 
 
-def _status(story: Story, *, oob: bool = False) -> tuple[str, dict[str, object]]:
+def status_part(story: Story, *, oob: bool = False) -> tuple[str, dict[str, object]]:
     view = {"chat_id": story.chat.id, "head": story.head, "status": story.status, "oob": oob}
     return "_status.html", view
 

@@ -3,6 +3,7 @@
 
 import { ask, Composer } from "./composer.js";
 import { headOf, parse, Transcript } from "./transcript.js";
+import { Travel } from "./travel.js";
 
 const GATHER = 100; // ms within which several facts lead to one look at a part
 const AGAIN = 1500; // ms until a part that could not be fetched is asked for again
@@ -46,7 +47,7 @@ function refill(shown, fresh) {
   for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
   shown.replaceChildren(...fresh.childNodes);
   globalThis.htmx?.process(shown);
-  if (focused && !focused.isConnected) twin(shown, focused)?.focus({ preventScroll: true });
+  if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a"))?.focus({ preventScroll: true });
 }
 
 /** The element that took the place of `lost` inside `root`. */
@@ -105,6 +106,8 @@ const drawer = byId("drawer-panel");
 const looks = { rail: partLook("rail", "/rail") };
 if (chat) {
   looks.status = partLook("status", `/chats/${chat}/status`);
+  looks.steps = partLook("steps", `/chats/${chat}/steps`);
+  looks.draft = new Look(() => composer.renew());
   looks.drawer = new Look(async () => (await drawerSheet()).renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
 }
@@ -131,14 +134,15 @@ const transcript = byId("transcript") && new Transcript(byId("transcript"), () =
   announcer.textContent = `${article.getAttribute("aria-label")}: ${article.querySelector(".prose").textContent}`;
 });
 const composer = byId("composer") && new Composer(byId("composer"), taken, refused);
+const travel = transcript && composer && new Travel(transcript, composer);
 let placing = Promise.resolve();
 
 async function renewTranscript() {
-  if (!transcript.isLatest) return true;
-  const response = await ask(`/chats/${chat}/transcript`);
+  const before = transcript.isLatest ? "" : `?before=${new URLSearchParams(location.search).get("before")}`;
+  const response = await ask(`/chats/${chat}/transcript${before}`);
   if (!response?.ok) return Boolean(response);
   const isFresh = transcript.renew(parse(await response.text()));
-  lock();
+  if (transcript.isLatest) lock();
   return isFresh;
 }
 
@@ -189,7 +193,7 @@ function refused(html) {
 
 function outOfBand(elements) {
   for (const element of elements) {
-    if (element.id === "status") refill(byId("status"), element);
+    if (["status", "steps"].includes(element.id)) refill(byId(element.id), element);
     if (element.getAttribute("hx-swap-oob")?.endsWith("#notices")) byId("notices").replaceChildren(...element.childNodes);
   }
 }
@@ -235,6 +239,7 @@ async function turned({ head: at, kinds, turns }) {
   await composer?.sent;
   const growing = transcript.running;
   const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== growing));
+  if (ended && transcript.unready) unknown.push(transcript.unready);
   if (unknown.length) fetchTurns(unknown);
   if (ended) lock(growing !== null && !turns.includes(growing));
   else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
@@ -341,19 +346,25 @@ addEventListener("pageshow", ({ persisted }) => {
 
 document.addEventListener("submit", (event) => {
   const isTurn = composer && event.target === composer.form;
-  if (!isTurn && !event.target.matches("#transcript form")) return;
+  if (!isTurn && !event.target.matches("#transcript form, form[data-travel]")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   if (isTurn) composer.send();
   else void act(event.target);
 }, true);
 
-/** A button inside the story, such as Retry: what comes of it is told by the stream. */
+/** A button that changes the story: what comes of it is told by the stream, and looked at without waiting for that. */
 async function act(form) {
-  const response = await ask(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+  const body = new URLSearchParams(new FormData(form));
+  await composer?.settle();
+  const response = await ask(form.action, { method: "POST", body });
   if (!response) return notice(UNREACHABLE, "unreachable");
   byId("notices")?.replaceChildren();
   outOfBand(parse(await response.text()));
+  if (!response.ok) return;
+  travel?.done(form);
+  if (transcript && !transcript.isLatest) location.assign(`/chats/${chat}`);
+  else everything();
 }
 
 document.addEventListener("keydown", (event) => {

@@ -22,6 +22,7 @@ export class Composer {
   #timer = 0;
   #saving = null;
   #saved; // the draft as the server has it
+  #given = ""; // words that came from the server while the page was open
   #sending = false;
   #sent = Promise.resolve();
   #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
@@ -89,6 +90,32 @@ export class Composer {
     this.#saving = this.#put(body, keepalive).then((response) => {
       if (response?.ok) this.#saved = prose;
     });
+  }
+
+  /** Takes over what the server keeps for an empty box, and lets go what it gave before and keeps no more. */
+  async renew() {
+    const response = await ask(`/chats/${this.form.dataset.chat}/draft`, { headers: { Accept: "application/json" } });
+    if (!response?.ok) return Boolean(response);
+    const { prose } = await response.json();
+    const { value } = this.box;
+    const isFree = prose && !value && !this.#saved;
+    const isTakenBack = !prose && value && value === this.#given;
+    if (this.#sending || !(isFree || isTakenBack)) return true;
+    this.#given = this.#saved = this.box.value = prose;
+    this.#grow();
+    return true;
+  }
+
+  /** Done when what stands in the box is kept by the server too. */
+  async settle() {
+    this.save();
+    await this.#saving;
+  }
+
+  /** Words that lost their place in the story go into the box, after what stands there. */
+  give(words) {
+    this.box.value = [this.box.value.trimEnd(), words].filter(Boolean).join("\n\n");
+    this.#typed();
   }
 
   get #place() {

@@ -16,11 +16,30 @@ export function headOf(element) {
   return Number(element?.dataset?.head ?? -1);
 }
 
-/** Removes an element and returns the one after it. */
+/** Removes an element and returns the one after it. Words that were being written in it are told of first. */
 function drop(element) {
   const next = element.nextElementSibling;
+  const words = unsent(element);
+  if (words) element.dispatchEvent(new CustomEvent("unsent", { detail: words, bubbles: true }));
   element.remove();
   return next;
+}
+
+/** What stands in the form of a turn that is being rewritten, if it differs from the turn. */
+function unsent(element) {
+  const box = element.querySelector(".rewrite textarea");
+  return box && box.value !== box.defaultValue ? box.value : "";
+}
+
+/** Somebody has their hands on the form in this turn: it stays, and only learns where to send. */
+function isHeld(shown, fresh) {
+  const form = shown?.querySelector(".rewrite form");
+  if (!form || !(unsent(shown) || form.parentElement.open)) return false;
+  const address = fresh.querySelector(".rewrite form")?.getAttribute("action");
+  if (address) form.setAttribute("action", address);
+  if (address) form.setAttribute("hx-post", address);
+  shown.dataset.head = fresh.dataset.head;
+  return true;
 }
 
 /** One growing reply. What it says and where it stands are apart: pieces may come before the page has a place. */
@@ -155,6 +174,16 @@ export class Transcript {
     return this.root.querySelector(".turn.running")?.dataset.turn ?? null;
   }
 
+  get latest() {
+    return [...this.root.querySelectorAll(".turn")].at(-1) ?? null;
+  }
+
+  /** One's own latest turn, while the page does not offer to rewrite it yet. */
+  get unready() {
+    const mine = [...this.root.querySelectorAll(".turn.you")].at(-1);
+    return mine && !mine.querySelector(".rewrite") ? mine.dataset.turn : null;
+  }
+
   /** True when the turn is shown as it was after event `head`, or later. */
   knows(turn, head) {
     return headOf(this.#shown(turn)) >= head;
@@ -166,9 +195,12 @@ export class Transcript {
     const shown = this.#shown(article?.dataset.turn);
     if (!article || (!shown && headOf(article) < headOf(this.root))) return false;
     if (headOf(article) < headOf(shown) || !(shown || this.isLatest)) return true;
+    if (isHeld(shown, article)) return true;
+    const giveBack = this.#focus();
     if (shown) shown.replaceWith(article);
     else this.#append(elements);
     this.#settled(article, shown);
+    giveBack();
     return true;
   }
 
@@ -178,9 +210,11 @@ export class Transcript {
     if (head >= 0 && head < headOf(this.root)) return false;
     const first = this.#shown(elements.find((element) => element.matches(".turn"))?.dataset.turn);
     const fresh = first ? elements.slice(elements.findIndex((element) => element.id === first.id)) : elements;
+    const giveBack = this.#focus();
     let cursor = first ?? this.root.firstElementChild;
     for (const element of fresh) cursor = this.#sync(element, cursor);
     while (cursor) cursor = drop(cursor);
+    giveBack();
     this.root.dataset.head = Math.max(head, headOf(this.root));
     return true;
   }
@@ -195,6 +229,18 @@ export class Transcript {
     return turn ? document.getElementById(`turn-${turn}`) : null;
   }
 
+  /** Remembers what has the focus in the story; the function it returns gives it to what took its place. */
+  #focus() {
+    const held = this.root.contains(document.activeElement) ? document.activeElement : null;
+    const step = held?.closest(".turn")?.dataset.step;
+    return () => {
+      if (!step || held.isConnected) return;
+      const turn = this.root.querySelector(`.turn[data-step="${step}"]`) ?? this.latest;
+      const twin = held.dataset.hand && turn?.querySelector(`[data-hand="${held.dataset.hand}"]:not(:disabled)`);
+      (twin || turn)?.focus({ preventScroll: true });
+    };
+  }
+
   #append(elements) {
     this.root.append(...elements);
     this.root.dataset.head = Math.max(headOf(this.root), ...elements.map(headOf));
@@ -205,7 +251,7 @@ export class Transcript {
     while (cursor && !cursor.id) cursor = drop(cursor);
     const shown = element.id ? document.getElementById(element.id) : null;
     if (shown && headOf(shown) >= 0) shown.dataset.head = element.dataset.head;
-    const kept = shown?.isEqualNode(element) ? shown : element;
+    const kept = shown?.isEqualNode(element) || isHeld(shown, element) ? shown : element;
     if (kept === cursor) return cursor.nextElementSibling;
     const next = shown === cursor ? (cursor?.nextElementSibling ?? null) : cursor;
     this.root.insertBefore(kept, next);

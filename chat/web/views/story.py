@@ -12,6 +12,7 @@ from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
 from chat.store import views
+from chat.store.views import Alternative
 from chat.web.views import transcript
 from chat.web.views.drawer import DrawerView, drawer
 from chat.web.views.drawer_facts import Facts, read_facts
@@ -42,6 +43,7 @@ class Story:
     status: StatusView
     draft: str
     places: dict[str, str]
+    alternatives: dict[str, list[Alternative]]
     facts: Facts | None = None
 
     @property
@@ -53,6 +55,7 @@ class Story:
             self.places,
             running_text=self.running_text,
             is_end=self.before is None,
+            alternatives=self.alternatives,
         )
         older = self.turns[0].step if self.has_more else None
         return TranscriptView(shown, older, newer=self.before is not None)
@@ -67,7 +70,10 @@ class Story:
         return self.library.name_of(self.chat.you_id)
 
     def turns_as_json(self) -> list[dict[str, Any]]:
-        return [transcript.as_json(turn, self.library, self.running_text) for turn in self.turns]
+        return [
+            transcript.as_json(turn, self.library, self.running_text, self.alternatives.get(turn.id, ()))
+            for turn in self.turns
+        ]
 
 
 async def read_story(
@@ -94,6 +100,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         world = await views.world(reader, chat_id)
         draft = await views.draft(reader, f"composer:{chat_id}")
         places = await _places(reader, world, window.turns)
+        alternatives = await views.alternatives(reader, library, chat_id, window.turns)
         facts = None
         if full is not None:
             latest = window if before is None else await views.transcript(reader, library, chat_id)
@@ -111,6 +118,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         status=status_view(engine.status(chat_id), turns[-1] if turns else None),
         draft=draft or "",
         places=places,
+        alternatives=alternatives,
         facts=facts,
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -12,8 +13,11 @@ from markupsafe import Markup
 from chat.domain.kickoff import NARRATOR
 from chat.domain.library import Library
 from chat.domain.turns import Turn
+from chat.store.views import Alternative
 from chat.web import story_time
 from chat.web.markup import render_turn
+from chat.web.views import travel
+from chat.web.views.travel import Rewrite, Swipe
 
 WINDOW = 50
 """Turns on a page; older ones are a link away, so a long story costs what a short one does."""
@@ -35,7 +39,10 @@ class Heading(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any."""
+    """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any.
+
+    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn.
+    """
 
     id: str
     step: int
@@ -48,6 +55,8 @@ class Entry:
     can_retry: bool = False
     heading: Heading | None = None
     hour: str = ""
+    swipe: Swipe | None = None
+    rewrite: Rewrite | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +75,16 @@ def entries(
     *,
     running_text: str = "",
     is_end: bool,
+    alternatives: Mapping[str, Sequence[Alternative]] = MappingProxyType({}),
 ) -> list[Entry]:
     """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry."""
     made, before = [], None
+    rewrites = travel.rewrites(turns) if is_end else {}
     for turn in turns:
         last = is_end and turn is turns[-1]
-        made.append(_entry(turn, before, library, places, running_text, last))
+        entry = _entry(turn, before, library, places, running_text, last)
+        swipe = travel.swipe(turn, alternatives.get(turn.id, ()))
+        made.append(replace(entry, swipe=swipe, rewrite=rewrites.get(turn.id)))
         before = turn
     return made
 
@@ -116,7 +129,9 @@ def trouble(turn: Turn) -> str:
     return _ENDED["length"] if turn.truncated else ""
 
 
-def as_json(turn: Turn, library: Library, running_text: str = "") -> dict[str, Any]:
+def as_json(
+    turn: Turn, library: Library, running_text: str = "", alternatives: Sequence[Alternative] = ()
+) -> dict[str, Any]:
     """A turn for a script: the words as they were written, not as HTML."""
     return {
         "id": turn.id,
@@ -132,4 +147,5 @@ def as_json(turn: Turn, library: Library, running_text: str = "") -> dict[str, A
         "story_time": turn.at,
         "written_at": turn.ts,
         "model": turn.model,
+        "alternatives": [one._asdict() for one in alternatives],
     }
