@@ -7,9 +7,9 @@ but its own part: what is usable is applied, the rest lies in the quarantine, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chat.domain import digest as digests
 from chat.domain import exchange
@@ -54,6 +54,12 @@ class Digests:
         self.running[chat_id] = task
         task.add_done_callback(lambda done: self._forget(chat_id, done))
 
+    def follow(self, chat_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do other work of this chat behind its digest; the next digest waits for it."""
+        task = asyncio.create_task(_behind(self.running.get(chat_id), work), name=f"work of {chat_id}")
+        self.running[chat_id] = task
+        task.add_done_callback(lambda done: self._forget(chat_id, done))
+
     async def wait(self, chat_id: str, timeout_s: float) -> bool:
         """True when no digest of this chat is running any more; a late one goes on by itself."""
         task = self.running.get(chat_id)
@@ -72,6 +78,12 @@ class Digests:
     def _forget(self, chat_id: str, task: asyncio.Task[None]) -> None:
         if self.running.get(chat_id) is task:
             del self.running[chat_id]
+
+
+async def _behind(earlier: asyncio.Task[None] | None, work: Coroutine[Any, Any, None]) -> None:
+    if earlier is not None:
+        await asyncio.wait({earlier})
+    await work
 
 
 @dataclass(frozen=True)

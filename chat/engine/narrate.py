@@ -14,20 +14,18 @@ from chat.domain.events import NewEvent
 from chat.domain.exchange import Ending
 from chat.domain.segments import parse_segments
 from chat.engine import prepare
+from chat.engine.keeping import Keeping
 from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
 from chat.engine.run import Run
 from chat.errors import ProviderError
 from chat.llm.calls import CallRecord, Message, NarrateRequest
 from chat.llm.narration import Narration
-from chat.observe import get_logger
 from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
-log = get_logger(__name__)
-JOURNAL_EVERY_S = 0.25
 REASONING_KEPT_CHARS = 20_000
 
 
@@ -91,29 +89,19 @@ async def _start(engine: Engine, run: Run, prepared: Prepared) -> None:
 
 
 async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> None:
-    """Pass each piece on as it comes; the journal is never more than a quarter of a second behind."""
-    written, written_at_s = 0, 0.0
-    async for piece in narration:
-        if piece.kind == "reasoning":
-            run.tell("reasoning", f"{name} is thinking it over.")
-            run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
-            continue
-        run.tell("thinking", f"{name} is writing.")
-        run.write(piece.text)
-        now_s = engine.clock.monotonic_s()
-        if now_s - written_at_s >= JOURNAL_EVERY_S:
-            _keep(engine, run, written)
-            written, written_at_s = len(run.text), now_s
-
-
-def _keep(engine: Engine, run: Run, written: int) -> None:
-    """Add to the journal. A disk that is full costs the safety net, not the reply."""
+    """Pass each piece on as it comes, and keep it."""
+    keeping = Keeping(engine, run)
     try:
-        if run.journal is None:
-            run.journal = engine.store.reply_journal(run.reply_id)
-        run.journal.append(run.text[written:])
-    except OSError as problem:
-        log.warning("reply_journal_failed", error_type=type(problem).__name__)
+        async for piece in narration:
+            if piece.kind == "reasoning":
+                run.tell("reasoning", f"{name} is thinking it over.")
+                run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
+                continue
+            run.tell("thinking", f"{name} is writing.")
+            run.write(piece.text)
+            keeping.note()
+    finally:
+        keeping.close()
 
 
 def _ending(

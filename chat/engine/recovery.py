@@ -1,5 +1,5 @@
-"""Work a crash left undone, derived from the log: a reply that was started and never ended is closed with what
-its journal kept. Doing it twice changes nothing.
+"""Work a crash left undone, derived from the log: words without their reply, a reply that never ended, one whose
+digest was not done, a closed scene nobody remembers. Doing it twice changes nothing.
 """
 
 from __future__ import annotations
@@ -7,10 +7,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chat.domain import exchange
-from chat.domain.events import NewEvent
-from chat.domain.exchange import Moment
-from chat.domain.turns import Turn
-from chat.engine.turn import UNANSWERED_MAX, interrupted
+from chat.domain.chats import Chat
+from chat.domain.events import BranchSelected, Event, NewEvent, SceneClosed, UserTurn
+from chat.domain.exchange import Ending, Moment
+from chat.domain.history import RETRY
+from chat.domain.lineage import is_visible
+from chat.domain.turns import Turn, is_spoken
+from chat.engine import scenes
+from chat.engine.digest import WINDOW_TURNS
+from chat.engine.turn import UNANSWERED_MAX, interrupted, unstarted
+from chat.errors import ChatError
 from chat.observe import get_logger
 from chat.store import views
 from chat.store.state import State
@@ -19,28 +25,105 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 log = get_logger(__name__)
+LOOKED_BACK = 500
+"""How many events before its end a log is searched for work undone; a crash leaves it close to the end."""
 
 
 async def recover(engine: Engine) -> int:
-    """Close every reply that no run is writing; returns how many. Called before the first page is served."""
+    """Close every reply that no run is writing; returns how many. Called before the first page is served.
+
+    Digests and scene memories go on in the background.
+    """
     async with engine.store.reading() as reader:
         left = await views.running_turns(reader)
     for turn in left:
         await close_turn(engine, turn)
     for turn_id in engine.store.journals():
         engine.store.reply_journal(turn_id).remove()
+    kinds = (UserTurn.kind, BranchSelected.kind, SceneClosed.kind)
+    async with engine.store.reading() as reader:
+        recent = await views.events_of_kinds(reader, engine.store.head - LOOKED_BACK, kinds)
+    for chat_id in dict.fromkeys(filter(None, map(_asked_in, recent))):
+        await _close_unanswered(engine, chat_id)
     await _finish_digests(engine)
+    await _finish_scenes(engine, [event for event in recent if isinstance(event.data, SceneClosed)])
     return len(left)
 
 
+def _asked_in(event: Event) -> str:
+    """The chat in which an event asked for a reply, empty when it did not."""
+    if isinstance(event.data, UserTurn):
+        return event.stream.removeprefix("chat:")
+    if isinstance(event.data, BranchSelected) and event.data.reason == RETRY:
+        return event.data.chat_id
+    return ""
+
+
+async def _close_unanswered(engine: Engine, chat_id: str) -> None:
+    """Words that were stored and whose reply never began get one that says so, and that can be retried."""
+    reply_id = engine.clock.new_id()
+
+    def closed(state: State) -> list[NewEvent]:
+        chat = state.library.chats[chat_id]
+        said = _unanswered(state, chat)
+        if said is None:
+            return []
+        moment = exchange.next_moment(state.world(chat_id), chat)
+        speaker = chat.bot_ids[0]
+        reply = exchange.finish(chat_id, moment, reply_id, speaker, said.id, interrupted("", "", {}))
+        begun = unstarted(chat_id, moment, reply_id, speaker, said.id)
+        return [*begun, *exchange.story_of(chat_id, moment, reply)]
+
+    commit = await engine.store.execute(closed, caused_by=reply_id)
+    if commit.events:
+        log.info("reply_recovered", chat_id=chat_id, turn_id=reply_id, kept_chars=0)
+
+
+def _unanswered(state: State, chat: Chat) -> Turn | None:
+    """The player's words at the end of the line, when they were said there or are to be answered anew.
+
+    Somebody who went back to right after their own words stands on a fork and waits for nothing.
+    """
+    latest = state.recent_turns(chat.id, 1)
+    if not latest or latest[0].role != "user" or not is_spoken(latest[0].segments):
+        return None
+    is_asked = latest[0].branch_id == chat.branch_id or state.library.branches[chat.branch_id].reason == RETRY
+    return latest[0] if is_asked else None
+
+
 async def _finish_digests(engine: Engine) -> None:
-    """Digests a crash left undone, where the reply is still the last turn of its chat."""
+    """Digests a crash left undone, of the replies a digest still reaches; the older ones come late."""
     library = engine.store.library
     async with engine.store.reading() as reader:
-        for turn in await views.undigested_turns(reader):
-            latest = await views.transcript(reader, library, turn.chat_id, limit=1)
-            if latest.turns and latest.turns[-1].id == turn.id:
-                engine.digests.start(engine, turn.chat_id, turn.id)
+        waiting = await views.undigested_turns(reader)
+        for chat_id in {turn.chat_id for turn in waiting}:
+            latest = await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)
+            undone = {turn.id for turn in waiting} & {turn.id for turn in latest.turns}
+            for turn in latest.turns:
+                if turn.id in undone:
+                    engine.digests.start(engine, chat_id, turn.id)
+
+
+async def _finish_scenes(engine: Engine, closed: list[Event]) -> None:
+    """Scenes that were closed and that a witness keeps no memory of yet, on the visible lines."""
+    for event in closed:
+        assert isinstance(event.data, SceneClosed)
+        chat_id, branch_id, step = event.stream.removeprefix("chat:"), event.branch_id or "", event.step or 0
+        if not is_visible(engine.store.library.lineage(chat_id), branch_id, step):
+            continue
+        async with engine.store.reading() as reader:
+            waiting = await views.memories_of_scene(reader, event.data.scene_id)
+        if waiting:
+            engine.digests.follow(chat_id, _remember(engine, chat_id, event.data.scene_id, branch_id, step))
+
+
+async def _remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str, step: int) -> None:
+    try:
+        await scenes.remember(engine, chat_id, scene_id, branch_id, step)
+    except ChatError as problem:
+        log.warning("scene_memory_failed", code=problem.code)
+    finally:
+        engine.tell_if_idle(chat_id, "idle", "")
 
 
 async def close_interrupted(engine: Engine, chat_id: str) -> None:
@@ -52,20 +135,20 @@ async def close_interrupted(engine: Engine, chat_id: str) -> None:
 async def close_turn(engine: Engine, turn: Turn) -> None:
     journal = engine.store.reply_journal(turn.id)
     chat = engine.store.library.chats[turn.chat_id]
-    ending = interrupted(turn, journal.read().strip(), engine.names_of(chat))
-
-    def closed(state: State) -> list[NewEvent]:
-        known = state.turn(turn.id)
-        if known is None or not known.is_running:
-            return []
-        world = state.world(turn.chat_id)
-        here = exchange.next_moment(world, chat)
-        moment = Moment(turn.branch_id, turn.step, here.scene_id, here.at, here.present)
-        reply = exchange.finish(turn.chat_id, moment, turn.id, turn.speaker, turn.reply_to, ending)
-        before = [one for one in state.recent_turns(turn.chat_id, UNANSWERED_MAX) if one.step < turn.step]
-        kept = exchange.remember(chat, moment, before, reply, state.library.name_of, engine.clock.new_id)
-        return [*exchange.story_of(turn.chat_id, moment, reply), *kept]
-
-    await engine.store.execute(closed, caused_by=turn.id)
+    ending = interrupted(turn.model, journal.read().strip(), engine.names_of(chat))
+    await engine.store.execute(lambda state: _closed(engine, state, turn, ending), caused_by=turn.id)
     journal.remove()
     log.info("reply_recovered", chat_id=turn.chat_id, turn_id=turn.id, kept_chars=len(ending.text))
+
+
+def _closed(engine: Engine, state: State, turn: Turn, ending: Ending) -> list[NewEvent]:
+    known = state.turn(turn.id)
+    if known is None or not known.is_running:
+        return []
+    chat = state.library.chats[turn.chat_id]
+    here = exchange.next_moment(state.world(turn.chat_id), chat)
+    moment = Moment(turn.branch_id, turn.step, here.scene_id, here.at, here.present)
+    reply = exchange.finish(turn.chat_id, moment, turn.id, turn.speaker, turn.reply_to, ending)
+    before = [one for one in state.recent_turns(turn.chat_id, UNANSWERED_MAX) if one.step < turn.step]
+    kept = exchange.remember(chat, moment, before, reply, state.library.name_of, engine.clock.new_id)
+    return [*exchange.story_of(turn.chat_id, moment, reply), *kept]

@@ -97,10 +97,11 @@ async def _close(engine: Engine, chat_id: str, decide: Decide, caused_by: str | 
     commit = await engine.store.execute(decide, caused_by=caused_by)
     for event in commit.events:
         if isinstance(event.data, SceneClosed):
-            await _remember(engine, chat_id, event.data.scene_id, event.branch_id or "", event.step or 0)
+            await remember(engine, chat_id, event.data.scene_id, event.branch_id or "", event.step or 0)
 
 
-async def _remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str, step: int) -> None:
+async def remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str, step: int) -> None:
+    """Ask each witness whose memories of a closed scene lie apart yet; it closed at this branch and step."""
     async with engine.store.reading() as reader:
         scene = await views.scene(reader, scene_id)
         world = await views.world(reader, chat_id)
@@ -129,7 +130,9 @@ async def _scene_memory(
     def kept(state: State) -> list[NewEvent]:
         spent = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in calls.records]
         here = state.world(chat_id)
-        if answer is None or not is_visible(state.library.lineage(chat_id), branch_id, step):
+        latest = state.memory(seen[-1].id)
+        is_done = latest is None or latest.consolidated
+        if answer is None or is_done or not is_visible(state.library.lineage(chat_id), branch_id, step):
             return [*spent]
         events = [
             *_written(here, scene, seen, answer, engine.clock.new_id()),

@@ -14,7 +14,7 @@ from chat.domain import chats, exchange
 from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
 from chat.domain.segments import parse_segments
-from chat.domain.turns import Turn, check_text, is_spoken
+from chat.domain.turns import check_text, is_spoken
 from chat.domain.witness import witnessed_text
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
@@ -188,7 +188,8 @@ async def _store_ending(engine: Engine, run: Run, ending: Ending, told: Told | N
     def ended(state: State) -> list[NewEvent]:
         chat = state.library.chats[chat_id]
         moment = run.moment or exchange.next_moment(state.world(chat_id), chat)
-        events: list[NewEvent] = [] if run.is_started else _unstarted(run, moment)
+        answered = (run.reply_id, run.speaker, run.user_turn_id)
+        events: list[NewEvent] = [] if run.is_started else unstarted(chat_id, moment, *answered)
         reply = exchange.finish(chat_id, moment, run.reply_id, run.speaker, run.user_turn_id, ending)
         events += exchange.story_of(chat_id, moment, reply)
         before = [turn for turn in state.recent_turns(chat_id, UNANSWERED_MAX) if turn.step < moment.step]
@@ -200,15 +201,15 @@ async def _store_ending(engine: Engine, run: Run, ending: Ending, told: Told | N
     await engine.store.execute(ended, caused_by=run.reply_id)
 
 
-def _unstarted(run: Run, moment: Moment) -> list[NewEvent]:
+def unstarted(
+    chat_id: str, moment: Moment, reply_id: str, speaker: str, reply_to: str | None
+) -> list[NewEvent]:
     """A reply that failed before a model was asked still stands in the story, with its reason."""
     nothing: dict[str, Any] = {"endpoint": "", "model": "", "seed": 0, "prompt_hash": "", "manifest": {}}
-    return exchange.start(
-        run.chat_id, moment, run.reply_id, run.speaker, reply_to=run.user_turn_id, **nothing
-    )
+    return exchange.start(chat_id, moment, reply_id, speaker, reply_to=reply_to, **nothing)
 
 
-def interrupted(turn: Turn, text: str, names: dict[str, str]) -> Ending:
+def interrupted(model: str, text: str, names: dict[str, str]) -> Ending:
     """The ending of a reply whose program was killed: what the journal still had."""
     return Ending(
         text=text,
@@ -218,5 +219,5 @@ def interrupted(turn: Turn, text: str, names: dict[str, str]) -> Ending:
         error_code="interrupted",
         error_message=INTERRUPTED.message,
         error_next_step=INTERRUPTED.next_step,
-        model=turn.model,
+        model=model,
     )

@@ -25,12 +25,17 @@ class ReplyJournal:
         self._fd: int | None = None
 
     def append(self, text: str) -> None:
-        """Add text. What no file can hold (half an emoji) is kept as a question mark."""
+        """Add text, all of it or nothing. What no file can hold (half an emoji) is kept as a question mark."""
         if self._fd is None:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         data = text.encode("utf-8", "replace")
-        while data:
-            data = data[os.write(self._fd, data) :]
+        end = os.lseek(self._fd, 0, os.SEEK_END)
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError:
+            os.ftruncate(self._fd, end)
+            raise
 
     def read(self) -> str:
         """The text so far; empty when there is none. A character torn by a kill is left out."""

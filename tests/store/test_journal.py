@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,24 @@ async def test_the_store_lists_what_was_being_written(store: Store, settings: Se
     assert store.journals() == ["01A", "01B"]
     store.reply_journal("01A").remove()
     assert store.journals() == ["01B"]
+
+
+def test_text_that_a_full_disk_cut_off_is_not_there_twice_when_it_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, write = ReplyJournal(tmp_path, "01ABC"), os.write
+    journal.append("The lamp ")
+    left = iter([4])
+
+    def full(fd: int, data: bytes) -> int:
+        if (room := next(left, None)) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[:room])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.append("flickers.")
+    assert journal.read() == "The lamp "
+    journal.append("flickers.")
+    assert journal.read() == "The lamp flickers."

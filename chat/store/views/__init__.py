@@ -12,7 +12,7 @@ from chat.store.views.memories import (
     witnesses,
 )
 from chat.store.views.recall import evidence, hidden_memories, latest_memories
-from chat.store.views.record import calls, draft, event, events, events_of_chat
+from chat.store.views.record import calls, draft, event, events, events_of_chat, events_of_kinds
 from chat.store.views.story import (
     Transcript,
     latest_chat,
@@ -36,6 +36,7 @@ __all__ = [
     "event",
     "events",
     "events_of_chat",
+    "events_of_kinds",
     "evidence",
     "hidden_memories",
     "history",

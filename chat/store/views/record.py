@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from chat.domain.events import Event, chat_stream
 from chat.domain.ledger import ModelCall
 from chat.store import log
@@ -9,6 +13,7 @@ from chat.store.reading import Reader
 
 _EVENTS = f"{log.SELECT} where id > ? order by id limit ?"
 _EVENTS_OF_STREAM = f"{log.SELECT} where stream = ? and id > ? order by id limit ?"
+_EVENTS_OF_KINDS = f"{log.SELECT} where id > ? and kind in (select value from json_each(?)) order by id"
 _EVENT = f"{log.SELECT} where id = ?"
 _DRAFT = "select body from drafts where key = ?"
 
@@ -23,6 +28,12 @@ async def events(reader: Reader, after: int = 0, limit: int = 100, stream: str |
 async def events_of_chat(reader: Reader, chat_id: str, after: int) -> list[Event]:
     """Every event of a chat, of any branch, with an id above `after`; for the end of a story, not for all of it."""
     return list(log.events_of(await reader.all(_EVENTS_OF_STREAM, (chat_stream(chat_id), after, -1))))
+
+
+async def events_of_kinds(reader: Reader, after: int, kinds: Sequence[str]) -> list[Event]:
+    """Events of some kinds with an id above `after`, oldest first; for the end of the log, not for all of it."""
+    wanted = msgspec.json.encode(list(kinds)).decode()
+    return list(log.events_of(await reader.all(_EVENTS_OF_KINDS, (after, wanted))))
 
 
 async def event(reader: Reader, event_id: int) -> Event | None:
