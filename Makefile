@@ -1,6 +1,6 @@
 # Everything a person or CI does here has one word. `make run` plays, `make test` proves.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock docs clean
+.PHONY: help setup run test kills check bench lock docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +10,7 @@ READY_DEV := $(VENV)/.ready-dev
 help:
 	@echo "make run      play: sets up what is missing, starts the program, opens the browser"
 	@echo "make test     every test, in a real browser and against a real model server too"
+	@echo "make kills    kills the program a thousand times and says what was lost; ARGS=\"--kills 100\" for fewer"
 	@echo "make setup    only set up what make run needs"
 	@echo "make check    style, types, import rules and generated docs, without the tests"
 	@echo "make bench    the figures, beside their references and targets"
@@ -33,6 +34,9 @@ run: $(READY)
 
 test: $(READY_DEV)
 	@sh .ci/test $(ARGS)
+
+kills: $(READY_DEV)
+	@$(BIN)/python -m tests.kills $(ARGS)
 
 check: $(READY_DEV)
 	@sh .ci/check

@@ -51,8 +51,10 @@ class Server:
         port: int = 0,
         options: tuple[str, ...] = (),
         settings: Mapping[str, str] | None = None,
+        program: tuple[str, ...] = CHAT,
     ) -> None:
         """`settings` are environment variables of the program, by their full names (CHAT_...)."""
+        self.program = program
         self.data_dir = data_dir
         self.settings = dict(settings or {})
         self.port = port or free_port()
@@ -75,15 +77,29 @@ class Server:
 
     def start(self) -> None:
         """Starts the program and returns when it says that it is ready."""
-        command = [*CHAT, "serve", "--no-open", "--port", str(self.port), *self.options]
+        self.launch()
+        if not self.came_up():
+            self.kill()
+            raise AssertionError(f"The program did not start:\n{self.log.read_text('utf-8')[-4000:]}")
+
+    def launch(self) -> None:
+        """Starts the program and does not wait for it."""
+        assert not self.is_alive(), "the program runs already"
+        command = [*self.program, "serve", "--no-open", "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
+
+    def came_up(self) -> bool:
+        """Waits until a launched program says that it is ready; False when it ended, or never did."""
         until = time.monotonic() + START_S
         while not self._is_ready():
-            if self.process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                raise AssertionError(f"The program did not start:\n{self.log.read_text('utf-8')[-4000:]}")
+            if not self.is_alive() or time.monotonic() > until:
+                return False
             time.sleep(0.03)
+        return True
+
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def environment(self) -> dict[str, str]:
         """Nothing of the machine's own configuration reaches the program under test."""
@@ -100,7 +116,7 @@ class Server:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `chat` command on the same data folder."""
-        command = [*CHAT, *arguments]
+        command = [*self.program, *arguments]
         return subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
         )
