@@ -27,6 +27,9 @@ REPLY_TOKENS = 2
 KEPT_TURNS = 6
 """Newest turns that stay while backstory, memories and voice samples go."""
 FEWEST_MEMORIES = 2
+CALM_EXCHANGES = 8
+"""When old turns must go, so many go that about this many exchanges pass before it happens again: each time a back
+end reads the whole prompt anew."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class _Assembly:
         """First to the soft budget in the order of what is missed least, then, if it must be, to the hard one."""
         few = min(FEWEST_MEMORIES, plan.memories)
         wanted: list[Callable[[_Plan], _Plan]] = [
-            lambda plan: self._shorter(plan, self._budget.soft, KEPT_TURNS),
+            lambda plan: self._shorter(plan, self._calm(plan), KEPT_TURNS),
             lambda plan: _without(plan, "backstory"),
             lambda plan: replace(plan, memories=few),
             lambda plan: _without(plan, "voice"),
@@ -139,6 +142,13 @@ class _Assembly:
         while start < last and whole - self._from_end[len(self._turns) - start] < over:
             start += 1
         return replace(plan, start=start)
+
+    def _calm(self, plan: _Plan) -> int:
+        """What to cut history down to: the soft budget, or less where exchanges are long; never by more than half."""
+        newest = self._from_end[: 4 * KEPT_TURNS + 1]
+        exchange = 2 * newest[-1] // max(len(newest) - 1, 1)
+        half = self._from_end[len(self._turns) - plan.start] // 2
+        return min(self._budget.soft, self._budget.hard - min(CALM_EXCHANGES * exchange, half))
 
     def _does_not_fit(self, plan: _Plan) -> DoesNotFit:
         words = self._count(self._words)

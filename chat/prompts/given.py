@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Budget:
     """Tokens the prompt may have, the room for the reply already taken off. Over `hard`, it is cut to `soft`.
 
-    `memory` is the most one recalled memory may have.
+    `memory` is the most one recalled memory may have, `memories` the most of all together: they stand behind
+    everything a server can keep, so each of their tokens is read anew for each reply.
     """
 
     hard: int
     soft: int
     memory: int = 120
+    memories: int = 240
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chat.prompts.excerpts import excerpt, words_of
 from chat.prompts.given import Budget, Feeling, PromptInput
 from chat.prompts.quoting import Count, name_of, quoted
 from chat.prompts.templates import NARRATE_SYSTEM, NARRATE_VOLATILE
@@ -53,8 +54,16 @@ class _Maker:
         """`text` quoted, at most this share of the hard budget, remembering whether it was cut."""
         return self._quote(text, max(self._budget.hard * percent // 100, 24))
 
-    def memory(self, text: str) -> str:
-        return self._quote(text, self._budget.memory).replace("\n", "\n  ")
+    def memories(self, texts: Sequence[str]) -> list[str]:
+        """Each in its own words, cut to what belongs here where they are long; the best may use what others leave."""
+        given, room, told = self._given, self._budget.memories, []
+        near = words_of(given.player_words or "", *(turn.text for turn in given.turns[-1:]))
+        for number, text in enumerate(texts):
+            limit = min(self._budget.memory, room // (len(texts) - number))
+            shown = self._quote(excerpt(text, near, limit, self._count), limit)
+            room -= self._count(shown)
+            told.append(shown.replace("\n", "\n  "))
+        return told
 
     def _quote(self, text: str, limit: int) -> str:
         shown = quoted(text, limit, self._count, self.you, self.bot)
@@ -103,7 +112,7 @@ def notes_sections(given: PromptInput, budget: Budget, count: Count, memories: i
     activities = [(name_of(name), make.say(doing, 1)) for name, doing in given.activities if doing.strip()]
     make.add("activities", "should", "notes", activities, activities=activities)
     make.add("feelings", "should", "notes", **_feelings(given.feeling, make))
-    recalled = [make.memory(memory.text) for memory in given.memories[:memories]]
+    recalled = make.memories([memory.text for memory in given.memories[:memories]])
     make.add("memories", "should", "notes", recalled, memories=recalled)
     note = make.say(given.scene_note, 3)
     make.add("scene_note", "nice", "notes", note, note=note)

@@ -1,18 +1,19 @@
 """How little of each prompt a back end must read anew: 60 turns with notes on one llama.cpp server with one slot.
 
-The server is real (a tiny random model whose vocabulary has the words of our prompts, cache on, replies cut at 250 tokens
-by max_tokens) and evaluates everything; only its structured answers are replaced on the way back, as random ones would
-close the scene every other turn. `python -m tests.bench.economy` prints each turn.
+The server is real (a tiny random model whose vocabulary has the words of our prompts, cache on, replies cut at 250
+tokens by max_tokens) and evaluates everything; only its structured answers are replaced on the way back, as random
+ones would close the scene every other turn. `python -m tests.bench.economy` prints each turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -40,7 +41,7 @@ PERSONA = (
 
 @dataclass
 class Turn:
-    """One turn as the server saw it. Sizes in the server's own tokens; `is_trim` when history began later than before."""
+    """One turn as the server saw it, sizes in its own tokens; `is_trim` when history began later than before."""
 
     entry: int
     reply: int
@@ -70,7 +71,7 @@ async def play(origin: str, counting: Counting, folder: Path, turns: int) -> tup
             calls = await views.calls(reader, chat_id=chat_id, limit=10 * turns)
     ours = sorted((one.prompt_tokens, one.cached_tokens) for one in calls)
     theirs = sorted((one.prompt, one.cached) for turn in told for one in turn.calls)
-    for before, turn in zip(told, told[1:], strict=False):
+    for before, turn in pairwise(told):
         turn.allowed = before.entry + before.reply + turn.entry + ALLOWED_BEYOND
     return told, ours == theirs
 
@@ -113,23 +114,28 @@ def measure(scale: Scale) -> list[Line]:
     told, agrees = _measured(scale.of(TURNS, 24))
     usual = [turn for turn in told[1:] if not turn.is_trim]
     trims = [turn for turn in told[1:] if turn.is_trim]
-    worst = max(usual, key=lambda turn: turn.evaluated - turn.allowed)
     share, calls = len(trims) / len(told), max(len(turn.calls) for turn in told)
-    anew = f"mean {mean(turn.evaluated for turn in usual):.0f} tokens"
     cost = f"{mean(turn.evaluated for turn in trims):.0f} tokens each" if trims else "none"
     return [
-        Line(
-            "read anew in the worst turn",
-            f"{worst.evaluated} tokens, {anew}",
-            f"exchange + entry + {ALLOWED_BEYOND}: {worst.allowed}",
-            f"{worst.evaluated / worst.allowed:.2f}x",
-            "<= 1x",
-            worst.evaluated <= worst.allowed,
-        ),
+        _anew("read anew for a reply", usual, lambda turn: turn.calls[0].evaluated),
+        _anew("read anew in a turn, its notes included", usual, lambda turn: turn.evaluated),
         Line("turns that trim history", cost, "", f"{share:.3f}", "<= 0.125", share <= TRIM_SHARE),
         holds("our cached-token counts are the server's", f"{sum(len(t.calls) for t in told)} calls", agrees),
         Line("calls of a model in a turn", f"{calls}", "", f"{calls}", "<= 2", calls <= 2),
     ]
+
+
+def _anew(what: str, turns: list[Turn], size: Callable[[Turn], int]) -> Line:
+    """The worst turn, beside what it may be."""
+    worst = max(turns, key=lambda turn: size(turn) / turn.allowed)
+    return Line(
+        what,
+        f"{size(worst)} tokens, mean {mean(map(size, turns)):.0f}",
+        f"exchange + entry + {ALLOWED_BEYOND} = {worst.allowed}",
+        f"{size(worst) / worst.allowed:.2f}x",
+        "<= 1x",
+        size(worst) <= worst.allowed,
+    )
 
 
 def _measured(turns: int) -> tuple[list[Turn], bool]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from chat.domain.events import EntityEntered, NewEvent, story
 from chat.domain.scenes import NextPlace
 from chat.errors import TurnRunning
+from chat.store.state import State
 from tests.engine.conftest import Stage
 from tests.engine.test_digest import DIGEST, digest_of, memories
 from tests.support.peer import Peer
@@ -133,3 +135,23 @@ async def test_a_retried_reply_takes_its_scene_change_back(stage: Stage, peer: P
     assert place
     assert place.name == "the old quay"
     assert not any(one.level == "scene" for one in await memories(stage))
+
+
+async def test_a_close_costs_one_call_for_each_witness_beyond_the_two_of_its_reply(
+    stage: Stage, peer: Peer
+) -> None:
+    def entered(state: State) -> list[NewEvent]:
+        branch, step = (
+            state.library.chats[stage.first].branch_id,
+            state.world(stage.first).state.head_step + 1,
+        )
+        return story(stage.first, branch, step, EntityEntered(entity=stage.tomas, at=""))
+
+    await stage.engine.store.execute(entered)
+    before = len(peer.bodies())
+    peer.script(Answer(KEPT), Answer(KEPT), on=SCENE)
+    await digest_of(stage, peer, Answer(LEFT), "We drove to the park.")
+    asked = [one.schema_name for one in peer.requests if one.path.endswith("/chat/completions")][before:]
+    assert asked == [None, DIGEST, SCENE, SCENE]
+    levels = [one.level for one in await memories(stage, stage.tomas)]
+    assert "scene" in levels

@@ -154,6 +154,17 @@ def test_the_beginning_stays_the_same_for_many_turns() -> None:
     assert min(later - earlier for earlier, later in pairwise(changes)) >= 16
 
 
+def test_long_exchanges_are_cut_further_so_that_the_next_cut_is_as_far_off() -> None:
+    story, history_from, cuts = turns(240, words=190), None, []
+    for said in range(2, 240, 2):
+        given = replace(FULL, turns=story[:said])
+        now = assemble(given, BUDGET, count, history_from).history_from
+        cuts += [said] if history_from and now != history_from else []
+        history_from = now
+    assert len(cuts) > 5
+    assert min(later - earlier for earlier, later in pairwise(cuts)) >= 2 * 8
+
+
 def test_a_window_that_slides_does_not_move_the_beginning_each_time() -> None:
     story, start, starts = turns(400, words=2), None, []
     for end in range(160, 400, 2):
