@@ -69,8 +69,8 @@ async def test_older_turns_are_a_link_away_without_script(plain: Page, server: S
         while server.request("GET", f"/chats/{chat}/status").json["turn_id"]:
             pass
     await desk.open_chat(plain, server, chat)
-    assert await plain.get_by_text("Line 0.", exact=True).count() == 0
+    assert await plain.locator(".turn.you .prose").get_by_text("Line 0.", exact=True).count() == 0
     await plain.get_by_role("link", name="Earlier in this story").click()
-    await expect(plain.get_by_text("Line 0.", exact=True)).to_have_count(1)
+    await expect(plain.locator(".turn.you .prose").get_by_text("Line 0.", exact=True)).to_have_count(1)
     await plain.get_by_role("link", name="Back to the latest").click()
-    await expect(plain.get_by_text("Line 27.", exact=True)).to_have_count(1)
+    await expect(plain.locator(".turn.you .prose").get_by_text("Line 27.", exact=True)).to_have_count(1)
