@@ -5,7 +5,7 @@ So the cost of one event, and of loading a chat, does not grow with its story.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ from chat.domain.events import (
     MemoryRewritten,
     MemorySignificanceSet,
     MemoryWritten,
+    NewEvent,
     SceneClosed,
     SceneOpened,
     UserTurn,
@@ -103,6 +104,15 @@ def evolve(world: World, event: Event) -> Step:
     state = replace(after.state, head_step=max(after.state.head_step, event.step or 0), last_ts=event.ts)
     changes.append(Put(state))
     return replace(after, state=state), changes
+
+
+def foreseen(world: World, events: Sequence[NewEvent]) -> World:
+    """The world as it will be once these have happened: to decide what else happens with them, and not to be kept."""
+    for new in events:
+        data = new.data
+        event = Event(0, new.stream, new.branch_id, new.step, data.kind, data.version, "", None, data)
+        world, _ = evolve(world, event)
+    return world
 
 
 def _state(world: World, **values: Any) -> World:

@@ -19,7 +19,7 @@ from chat.domain.lineage import is_visible
 from chat.domain.memories import Memory
 from chat.domain.turns import Turn
 from chat.domain.witness import readable
-from chat.domain.world import World
+from chat.domain.world import World, foreseen
 from chat.engine import scenes
 from chat.engine.calls import call_finished
 from chat.engine.prepare import count
@@ -28,7 +28,7 @@ from chat.errors import ChatError, NotFound, Refused, StoreError
 from chat.llm.calls import CallRecord, Classified, ClassifyRequest, Message
 from chat.llm.structured import CallLog
 from chat.observe import get_logger, logged_as
-from chat.prompts.answers import DigestAnswer, SceneAnswer
+from chat.prompts.answers import DigestAnswer
 from chat.prompts.digest import DigestInput, DigestLine, digest_messages
 from chat.store import views
 from chat.store.state import State
@@ -209,10 +209,8 @@ async def _apply(
     spent: _Spent,
 ) -> None:
     reply = seen.exchange[-1]
-    signal: list[SceneAnswer] = []
 
     def applied(state: State) -> list[NewEvent]:
-        signal.clear()
         known = state.turn(reply.id)
         line = state.library.lineage(chat_id)
         if (
@@ -229,15 +227,17 @@ async def _apply(
         dropped = [*done.dropped, *([problem.message] if problem else [])]
         outcome = _outcome(classified, is_tip)
         events = done.events if classified and not classified.defaulted else []
-        if is_tip and events is done.events and answer.scene.ended:
-            signal.append(answer.scene)
         told = digests.finished(reply.id, outcome, dropped, spent.cases)
+        happened = story(chat_id, reply.branch_id, reply.step, *events, told)
+        if is_tip and events is done.events:
+            after = foreseen(world, happened)
+            closing = scenes.by_signal(after, seen.exchange, answer.scene, seen.ids, engine.clock.new_id)
+            happened += story(chat_id, reply.branch_id, reply.step, *closing)
         calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in spent.records]
-        return [*story(chat_id, reply.branch_id, reply.step, *events, told), *(ledger(one) for one in calls)]
+        return [*happened, *(ledger(one) for one in calls)]
 
-    await engine.store.execute(applied, caused_by=reply.id)
-    if signal:
-        await scenes.close_by_signal(engine, chat_id, seen.exchange, signal[0], seen.ids)
+    commit = await engine.store.execute(applied, caused_by=reply.id)
+    await scenes.remember_closed(engine, chat_id, commit)
 
 
 def _outcome(classified: Classified[DigestAnswer] | None, is_tip: bool) -> str:

@@ -7,7 +7,7 @@ witness over what that witness saw, and take the step of the close, whenever the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chat.domain import chats, scenes
@@ -40,7 +40,7 @@ from chat.observe import get_logger
 from chat.prompts.answers import SceneAnswer, SceneMemoryAnswer
 from chat.prompts.scene import scene_messages
 from chat.store import views
-from chat.store.state import Decide, State
+from chat.store.state import Commit, State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -50,33 +50,25 @@ ANSWER_TOKENS = 600
 FACT_CHARS = 240
 
 
-async def close_by_signal(
-    engine: Engine, chat_id: str, exchange: Sequence[Turn], signal: SceneAnswer, ids: dict[str, str]
-) -> None:
-    """The digest saw the scene end: close it at the step of the reply that ended it.
+def by_signal(
+    world: World,
+    exchange: Sequence[Turn],
+    signal: SceneAnswer,
+    ids: dict[str, str],
+    new_id: Callable[[], str],
+) -> list[StoryPayload]:
+    """The close of the scene when the digest saw it end, nothing otherwise.
 
     What it cites must have been witnessed by everybody there, as all of them see where the story goes on.
     """
     reply = exchange[-1]
-    if not signal.why or not witnessed_by(reply.present, lines_of(exchange), signal.cites):
-        return
+    is_told = signal.ended and signal.why and witnessed_by(reply.present, lines_of(exchange), signal.cites)
+    is_here = world.scene is not None and world.scene.id == reply.scene_id
+    if not is_told or not is_here or "place" in world.state.fixed:
+        return []
     moved = tuple(ids[name.casefold()] for name in signal.moved if name.casefold() in ids)
     place = NextPlace(signal.next_place, signal.next_place_type, moved)
-
-    def closed(state: State) -> list[NewEvent]:
-        world, latest = state.world(chat_id), state.recent_turns(chat_id, 1)
-        is_tip = bool(latest) and latest[0].id == reply.id
-        if (
-            not is_tip
-            or world.scene is None
-            or world.scene.id != reply.scene_id
-            or "place" in world.state.fixed
-        ):
-            return []
-        events = scenes.close(world, place, signal.why, 1, engine.clock.new_id)
-        return story(chat_id, reply.branch_id, reply.step, *events)
-
-    await _close(engine, chat_id, closed, reply.id)
+    return scenes.close(world, place, signal.why, 1, new_id)
 
 
 async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
@@ -90,11 +82,11 @@ async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
         events = scenes.close(world, place, "closed by hand", 1, engine.clock.new_id)
         return story(chat_id, chat.branch_id, world.state.head_step + 1, *events)
 
-    await _close(engine, chat_id, closed, None)
+    await remember_closed(engine, chat_id, await engine.store.execute(closed))
 
 
-async def _close(engine: Engine, chat_id: str, decide: Decide, caused_by: str | None) -> None:
-    commit = await engine.store.execute(decide, caused_by=caused_by)
+async def remember_closed(engine: Engine, chat_id: str, commit: Commit) -> None:
+    """Put every scene that a commit closed into memory."""
     for event in commit.events:
         if isinstance(event.data, SceneClosed):
             await remember(engine, chat_id, event.data.scene_id, event.branch_id or "", event.step or 0)

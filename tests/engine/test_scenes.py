@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chat.domain.events import EntityEntered, NewEvent, story
+from chat.domain.events import DigestFinished, EntityEntered, NewEvent, SceneClosed, story
 from chat.domain.scenes import NextPlace
 from chat.errors import TurnRunning
-from chat.store.state import State
+from chat.store.state import Commit, State
 from tests.engine.conftest import Stage
 from tests.engine.test_digest import DIGEST, digest_of, memories
 from tests.support.peer import Peer
@@ -53,6 +53,20 @@ async def test_driving_to_the_park_closes_the_scene_and_opens_one_there(stage: S
     assert scene_memory.text == KEPT["memory"]
     assert [one.consolidated for one in kept if one.level == "turn"] == [True, True]
     assert world.edge(stage.mira, stage.you).facts, "a pivotal moment becomes a fact of the edge"
+
+
+async def test_a_scene_that_ends_is_closed_with_the_digest_that_saw_it_or_not_at_all(
+    stage: Stage, peer: Peer
+) -> None:
+    commits: list[Commit] = []
+    stage.engine.store.on_commit(commits.append)
+    minutes = {**LEFT, "minutes": 90}
+    before = (await stage.world()).state.clock_at
+    await digest_of(stage, peer, Answer(minutes), "We drove to the park.")
+    together = next(one for one in commits if any(isinstance(e.data, DigestFinished) for e in one.events))
+    closed = [event.data for event in together.events if isinstance(event.data, SceneClosed)]
+    assert [one.reason for one in closed] == ["left_place"]
+    assert closed[0].at == (await stage.world()).state.clock_at > before, "the minutes count before the close"
 
 
 async def test_a_witness_is_asked_only_about_what_it_saw(stage: Stage, peer: Peer) -> None:

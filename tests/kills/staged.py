@@ -201,7 +201,6 @@ def set_stages() -> None:
     before(digest, "_ask", "digest not asked")
     before(digest, "_apply", "digest not applied")
     after(digest, "_apply", "digest applied")
-    before(scenes, "close_by_signal", "scene ends, not closed")
     before(scenes, "remember", "scene closed")
     before(scenes, "_scene_memory", "scene memory not asked")
     after(scenes, "_scene_memory", "scene memory kept")

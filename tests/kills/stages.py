@@ -46,7 +46,6 @@ STAGES = (
     Stage("digest not asked", 2),
     Stage("digest not applied", 2),
     Stage("digest applied", 2),
-    Stage("scene ends, not closed", 1),
     Stage("scene closed", 1, (SAY, CLOSE)),
     Stage("scene memory not asked", 1, (SAY, CLOSE)),
     Stage("scene memory kept", 1, (SAY, CLOSE)),
