@@ -18,8 +18,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.demo import wire
-from chat.demo.classifier import classify
-from chat.demo.narrator import narrate
 from chat.demo.request import CLASSIFIER, CONTEXT_LENGTH, NARRATOR, BadRequest, ChatRequest, read_request
 from chat.demo.schema import UnusableSchema
 
@@ -121,8 +119,13 @@ def _answer(asked: ChatRequest) -> wire.Answer:
 
 
 def _text(asked: ChatRequest) -> str:
+    """Narrator and classifier are loaded with the first question, so that the start of the program need not wait."""
     if not asked.structured:
+        from chat.demo.narrator import narrate
+
         return narrate(asked.messages, asked.seed)
+    from chat.demo.classifier import classify
+
     try:
         return classify(asked.messages, asked.schema)
     except (UnusableSchema, TypeError, AttributeError, KeyError, RecursionError) as reason:

@@ -26,7 +26,7 @@ FIGURES: dict[str, Measure] = {
 }
 RUNS = 3
 MISSES_THAT_COUNT = 2
-COLUMNS = (46, 24, 30, 10, 11)
+COLUMNS = (46, 24, 34, 10, 13)
 
 
 def main() -> int:
@@ -72,7 +72,8 @@ def _figure(name: str, scale: Scale) -> list[str]:
 
 def _show(line: Line) -> None:
     cells = (line.what, line.measured, line.reference, line.ratio, line.target)
-    print(_row(cells) + ("  ok" if line.is_met else "  MISSED"), flush=True)
+    verdict = "" if line.target == "-" else "  ok" if line.is_met else "  MISSED"
+    print(_row(cells) + verdict, flush=True)
 
 
 def _row(cells: tuple[str, ...]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import msgspec
+
+from tests.bench.upstream import chat_request
 
 
 class _Delta(msgspec.Struct):
@@ -32,9 +33,9 @@ PROMPT_CHARS = 24_000
 
 
 @contextmanager
-def upstream() -> Iterator[int]:
-    """The upstream in a process of its own; gives its port."""
-    command = [sys.executable, "-m", "tests.bench.upstream"]
+def helper_process(module: str, *arguments: str) -> Iterator[int]:
+    """One of our small servers in a process of its own; gives the port it prints."""
+    command = [sys.executable, "-m", f"tests.bench.{module}", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin
     assert process.stdout
@@ -44,6 +45,11 @@ def upstream() -> Iterator[int]:
         process.stdin.close()
         process.wait(10)
         process.stdout.close()
+
+
+def upstream() -> AbstractContextManager[int]:
+    """The upstream in a process of its own; gives its port."""
+    return helper_process("upstream")
 
 
 class Direct:
@@ -57,10 +63,7 @@ class Direct:
         self._socket.close()
 
     def ask(self, mark: str) -> None:
-        message = {"role": "user", "content": "word " * (PROMPT_CHARS // 5) + mark}
-        body = json.dumps({"model": "bench", "stream": True, "messages": [message]}).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._socket.sendall(head.encode() + body)
+        self._socket.sendall(chat_request(mark, PROMPT_CHARS))
 
     def texts(self) -> Iterator[str]:
         """The content of each event, as it comes, to the end of the reply."""

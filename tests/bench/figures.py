@@ -46,13 +46,16 @@ def at_most(what: str, measured: str, reference: str, ratio: float, limit: float
     return Line(what, measured, reference, f"{ratio:.2f}x", f"<= {limit:g}x", ratio <= limit)
 
 
-def at_least(what: str, measured: str, reference: str, ratio: float, limit: float) -> Line:
-    return Line(what, measured, reference, f"{ratio:.2f}x", f">= {limit:g}x", ratio >= limit)
+def at_least(what: str, measured: str, reference: str, ratio: float, limit: float | None) -> Line:
+    """Without a limit it is only told."""
+    target = "-" if limit is None else f">= {limit:g}x"
+    return Line(what, measured, reference, f"{ratio:.2f}x", target, limit is None or ratio >= limit)
 
 
-def within(what: str, measured: str, reference: str, value: float, limit: float, unit: str) -> Line:
-    """For targets that are a difference or a size, not a ratio."""
-    return Line(what, measured, reference, f"{value:.2f} {unit}", f"<= {limit:g} {unit}", value <= limit)
+def within(what: str, measured: str, reference: str, value: float, limit: float | None, unit: str) -> Line:
+    """For targets that are a difference or a size, not a ratio. Without a limit it is only told."""
+    target = "-" if limit is None else f"<= {limit:g} {unit}"
+    return Line(what, measured, reference, f"{value:.2f} {unit}", target, limit is None or value <= limit)
 
 
 def holds(what: str, measured: str, is_met: bool) -> Line:

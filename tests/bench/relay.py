@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tempfile
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.direct import Direct, upstream
+from tests.bench.direct import Direct, helper_process, upstream
 from tests.bench.figures import ROUNDS, Line, Scale, at_least, holds, us, within
 from tests.bench.served import Served, python, served
 from tests.bench.stories import story_of_turns
@@ -25,10 +26,11 @@ CHATS = 160
 
 
 class Stage:
-    """A server on a story of many short chats; each reply is asked for in a chat of its own."""
+    """A server on a story of many short chats, one for each reply, and the floor beside it."""
 
-    def __init__(self, server: Served, chats: tuple[str, ...], port: int) -> None:
-        self.server, self._chats, self._port = server, iter(chats), port
+    def __init__(self, server: Served, chats: tuple[str, ...], upstream_port: int, floor_port: int) -> None:
+        self.server, self._chats = server, iter(chats)
+        self._upstream_port, self._floor_port = upstream_port, floor_port
 
     def relayed(self, tabs: int, mark: str) -> dict[str, Any]:
         """One reply to so many tabs; what they saw."""
@@ -40,21 +42,28 @@ class Stage:
         self.server.wait_until_idle(chat_id)
         return seen
 
+    def relayed_by_the_floor(self, tabs: int, mark: str) -> dict[str, Any]:
+        with _listeners(self._floor_port, "floor", tabs) as listeners:
+            with socket.create_connection(("127.0.0.1", self._floor_port)) as post:
+                post.sendall(b"POST / HTTP/1.1\r\n\r\n" + mark.encode())
+                post.recv(100)
+            assert listeners.stdout
+            seen: dict[str, Any] = json.loads(listeners.stdout.readline())
+        return seen
+
     def direct(self, mark: str) -> tuple[float, float]:
         """Seconds of a direct consumption, and the median latency of its stamped tokens."""
-        connection = Direct(self._port)
+        connection = Direct(self._upstream_port)
         connection.ask(mark)
-        first_ns, latencies, last_ns = 0, [], 0
+        first_ns, latencies = 0, []
         for text in connection.texts():
             if text.startswith("t") and len(text) > 8:
-                now_ns = time.monotonic_ns()
+                latencies.append((time.monotonic_ns() - int(text[1:])) / 1000)
                 first_ns = first_ns or int(text[1:])
-                latencies.append((now_ns - int(text[1:])) / 1000)
-            last_ns = time.monotonic_ns() if text and not latencies[1:] else last_ns
         connection.close()
-        return (last_ns - first_ns) / 1e9, median(latencies)
+        return (time.monotonic_ns() - first_ns) / 1e9, median(latencies)
 
-    def stalled_chat(self) -> str:
+    def next_chat(self) -> str:
         return next(self._chats)
 
 
@@ -78,8 +87,8 @@ def measure(scale: Scale) -> list[Line]:
     story = story_of_turns(*[2] * CHATS)
     with tempfile.TemporaryDirectory(prefix="chat-bench-relay-") as name, upstream() as port:
         copy = story.copy_to(Path(name) / "story")
-        with served(copy, port) as server:
-            stage = Stage(server, copy.chats, port)
+        with served(copy, port) as server, helper_process("floor_relay", str(port)) as floor_port:
+            stage = Stage(server, copy.chats, port, floor_port)
             stage.relayed(1, "bench:flood:100")
             flooded = _flood(stage, count)
             paced_lines = _paced(stage, paced)
@@ -107,7 +116,7 @@ def _flood(stage: Stage, count: int) -> list[Line]:
                 f"{median(rates[tabs]):,.0f} tokens/s",
                 reference,
                 median(shares[tabs]),
-                FLOOD_SHARE if tabs == 2 else 0,
+                FLOOD_SHARE if tabs == 2 else None,
             )
             for tabs in TABS
         ),
@@ -116,21 +125,23 @@ def _flood(stage: Stage, count: int) -> list[Line]:
 
 
 def _paced(stage: Stage, count: int) -> list[Line]:
+    """What a relay adds to each token: the program, and beside it the least that a relay can be."""
     mark = f"bench:pace:{count}"
     lines = []
     for tabs in TABS:
-        pairs = []
+        taken = []
         for _ in range(ROUNDS if tabs == 2 else 2):
-            _, floor_us = stage.direct(mark)
-            pairs.append((stage.relayed(tabs, mark)["p50_us"], floor_us))
-        added = median(own - floor for own, floor in pairs) / 1000
-        own, floor = (median(column) for column in zip(*pairs, strict=True))
+            _, direct_us = stage.direct(mark)
+            floor_us = stage.relayed_by_the_floor(tabs, mark)["p50_us"]
+            taken.append((stage.relayed(tabs, mark)["p50_us"], floor_us, direct_us))
+        own, floor, direct = (median(column) for column in zip(*taken, strict=True))
+        added = median(one - straight for one, _, straight in taken) / 1000
         line = within(
             f"a token at 10 ms pace, added, {tabs} tab{'s' if tabs > 1 else ''}",
             us(own / 1e6),
-            f"{us(floor / 1e6)} direct",
+            f"{us(direct / 1e6)} direct, {us(floor / 1e6)} floor",
             added,
-            PACED_MS if tabs == 2 else float("inf"),
+            PACED_MS if tabs == 2 else None,
             "ms",
         )
         lines.append(line)
@@ -141,7 +152,7 @@ def _stalled(stage: Stage, count: int, floods: int) -> list[Line]:
     """Memory after the same floods without and with a tab that never reads."""
     grown = []
     for stalled in (0, 1):
-        chat_id = stage.stalled_chat()
+        chat_id = stage.next_chat()
         with _listeners(stage.server.port, chat_id, stalled, "stalled"):
             before = stage.server.resident_bytes()
             for _ in range(floods):

@@ -9,6 +9,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,8 +90,14 @@ def served(story: Story, upstream_port: int = 0) -> Iterator[Served]:
 
 
 def environment_for(folder: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
-    return kept | {"CHAT_DATA_DIR": str(folder)}
+    """Nothing of the machine's own settings; compiled modules are kept, as they are wherever it was started before."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CHAT_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    compiled = Path(tempfile.gettempdir()) / "chat-bench-compiled"
+    return kept | {"CHAT_DATA_DIR": str(folder), "PYTHONPYCACHEPREFIX": str(compiled)}
 
 
 def wait_for_page(port: int, path: str, process: subprocess.Popen[bytes]) -> None:

@@ -48,6 +48,14 @@ def stamp() -> str:
     return f"t{time.monotonic_ns()} "
 
 
+def chat_request(mark: str, prompt_chars: int = 0) -> bytes:
+    """A whole HTTP request for what a mark names, with a prompt of about so many characters before it."""
+    message = {"role": "user", "content": "word " * (prompt_chars // 5) + mark}
+    body = json.dumps({"model": "bench", "stream": True, "messages": [message]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
 def event(content: str | None, finish: str | None = None) -> bytes:
     """One event as OpenAI sends it, about 260 bytes, as one HTTP chunk."""
     delta = {} if content is None else {"content": content}
