@@ -5,16 +5,14 @@ Every request still goes out through the caller's own `create`; here is no netwo
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from chat.llm import lazily
 from chat.llm.calls import Message, Rung
 
 _QUOTED = 2_000
@@ -24,9 +22,7 @@ logging.getLogger("instructor").setLevel(logging.CRITICAL)  # it prints the mode
 
 async def load() -> None:
     """Loads instructor without holding up the event loop: it takes longer than all else together."""
-    for name in ("instructor.v2.core.patch", "openai.types.chat"):
-        if name not in sys.modules:
-            await asyncio.to_thread(importlib.import_module, name)
+    await lazily.load("instructor.v2.core.patch", "openai.types.chat")
 
 
 async def instructed(

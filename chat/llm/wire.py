@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chat.clock import Clock
 from chat.errors import ProviderError
 from chat.llm.calls import Endpoint
+from chat.llm.lazily import LOADING
 
 if TYPE_CHECKING:
     from chat.llm.client import Client, Opened
@@ -56,6 +57,7 @@ class Wire:
 
 
 def _make(clock: Clock) -> Client:
-    from chat.llm.client import Client
+    with LOADING:
+        from chat.llm.client import Client
 
     return Client(clock)
