@@ -17,7 +17,7 @@ class Budget:
     hard: int
     soft: int
     memory: int = 120
-    memories: int = 240
+    memories: int = 200
 
 
 @dataclass(frozen=True)
