@@ -220,6 +220,16 @@ async def test_whispers_and_asides_move_only_who_heard_them(stage: Stage, peer: 
     assert "aside" not in text
 
 
+async def test_an_aside_in_a_reply_is_not_told_to_the_model_that_takes_notes(
+    stage: Stage, peer: Peer
+) -> None:
+    peer.script(Reply('*nods* "Aye." ((is this too short?))'))
+    await digest_of(stage, peer, Answer({}))
+    asked = next(one for one in reversed(peer.requests) if one.schema_name == DIGEST)
+    assert asked.body["messages"][-2] == {"role": "assistant", "content": '*nods* "Aye."'}
+    assert "too short" not in asked.text
+
+
 async def test_what_was_whispered_to_somebody_else_is_not_seen_in_what_people_do(
     stage: Stage, peer: Peer
 ) -> None:
