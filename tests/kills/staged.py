@@ -6,6 +6,7 @@ armed at any moment. Nothing in the product knows of this. The stage and the mom
 
 from __future__ import annotations
 
+import faulthandler
 import inspect
 import os
 import signal
@@ -30,6 +31,7 @@ from chat.store.migrate import Migration
 CALENDAR = "KILLS_CALENDAR"
 EXTRA_MIGRATION = "KILLS_EXTRA_MIGRATION"
 OTHER_FOLD = "KILLS_OTHER_FOLD"
+HANGS_AFTER_S = 20
 EXTRA = """
 create table killed (id integer primary key, word text not null) strict;
 insert into killed (word) values ('one'), ('two');
@@ -220,6 +222,7 @@ def set_stages() -> None:
 
 
 def main() -> None:
+    faulthandler.dump_traceback_later(HANGS_AFTER_S)  # into the log, should a start never come to its end
     if os.environ.get(EXTRA_MIGRATION):
         add_migration()
     set_stages()

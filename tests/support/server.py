@@ -79,8 +79,11 @@ class Server:
         """Starts the program and returns when it says that it is ready."""
         self.launch()
         if not self.came_up():
+            how = "hangs" if self.is_alive() else "ended"
             self.kill()
-            raise AssertionError(f"The program did not start:\n{self.log.read_text('utf-8')[-4000:]}")
+            raise AssertionError(
+                f"The program did not start, it {how}:\n{self.log.read_text('utf-8')[-4000:]}"
+            )
 
     def launch(self) -> None:
         """Starts the program and does not wait for it."""
