@@ -11,7 +11,7 @@ from chat.domain.voices import stem_of
 
 SAME = 0.8
 """Share of all words of both that both have, from which on a second one tells nothing."""
-RETOLD = 0.5
+RETOLD = 0.6
 """The same share of one sentence, from which on the later sentence replaces the earlier."""
 FEWEST_WORDS = 3
 

@@ -40,6 +40,8 @@ PINNED = 1.1
 CONSOLIDATED = 0.7
 SCENE = 0.2
 NEAR = 0.1
+RETOLD_SHARE = 0.35
+"""A later telling of the same goes first unless it scores less than this share of the earlier one."""
 RANK_OFFSET = 10
 EARLIER_PLACES = 8
 COMPARED = 24
@@ -73,6 +75,7 @@ class _Case(msgspec.Struct):
     near: dict[str, float]
     score: float = 0.0
     reasons: list[str] = []
+    is_dated: bool = False
 
 
 def recall(
@@ -87,7 +90,6 @@ def recall(
     voices = Voices(names)
     scores: dict[int, float] = {}
     reasons: dict[int, dict[str, None]] = {}
-    words: dict[int, set[str]] = {}
     for question in questions:
         ranked = [case for case in rank(question, evidence, voices) if case.event_id not in unwanted]
         is_latest = question.weight == LATEST_WEIGHT
@@ -96,13 +98,10 @@ def recall(
             scores[one] = scores.get(one, 0.0) + question.weight / (RANK_OFFSET + place)
             told = case.reasons if is_latest else ["close to what was said before"]
             reasons.setdefault(one, {}).update(dict.fromkeys(told))
-            words.setdefault(one, set()).update(case.own)
     order = sorted(scores, key=lambda one: (scores[one], one), reverse=True)
-    found = {
-        one: _found(evidence.kept[one].memory, scores[one], list(reasons[one]))
-        for one in order[: 2 * COMPARED]
-    }
-    return _chosen([*found], found, words, evidence, count)
+    return _chosen(
+        (_found(evidence.kept[one].memory, scores[one], list(reasons[one])) for one in order), count
+    )
 
 
 def latest(memories: Sequence[Memory], count: int) -> Recalled:
@@ -126,7 +125,8 @@ def rank(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
         best[scene] = max(best.get(scene, 0.0), case.score)
     for case in cases:
         case.score += SCENE * best[evidence.kept[case.event_id].memory.scene_id]
-    return _newer_among_equals(sorted(cases, key=lambda case: (case.score, case.event_id), reverse=True))
+    ordered = _newer_among_equals(sorted(cases, key=lambda case: (case.score, case.event_id), reverse=True))
+    return [*_later_tellings_first(ordered[:COMPARED], evidence), *ordered[COMPARED:]]
 
 
 def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
@@ -182,7 +182,7 @@ def _weigh(case: _Case, question: Question, memory: Memory, voices: Voices, rari
         if share:
             case.reasons.append("said by somebody who was named")
     if any(falls_in(memory.at, span) for span in question.spans):
-        case.score = case.score * DATE or 1.0
+        case.score, case.is_dated = case.score * DATE or 1.0, True
         case.reasons.append("of a day that was named")
     case.score *= _standing(memory, case.reasons)
 
@@ -210,42 +210,51 @@ def _newer_among_equals(cases: Sequence[_Case]) -> list[_Case]:
     return ordered + sorted(group, key=lambda one: -one.event_id)
 
 
+def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence) -> list[_Case]:
+    """Where two tell the same thing anew ("my sister is Ann", "... is Eva"), the later takes the earlier's place.
+
+    Each gives way once, to the best of its later tellings: many that sound alike must not bury what fits better.
+    """
+    placed: list[_Case] = []
+    gave_way: set[int] = set()
+    for case in cases:
+        retold = (
+            n
+            for n, other in enumerate(placed)
+            if other.event_id not in gave_way and _retells(case, other, evidence)
+        )
+        place = next(retold, len(placed))
+        if place < len(placed):
+            gave_way.add(placed[place].event_id)
+        placed.insert(place, case)
+    return placed
+
+
+def _retells(case: _Case, other: _Case, evidence: Evidence) -> bool:
+    is_later = case.event_id > other.event_id and case.is_dated == other.is_dated
+    if not is_later or case.score < RETOLD_SHARE * other.score:
+        return False
+    shared = case.own.keys() & other.own.keys()
+    text, earlier = evidence.kept[case.event_id].memory.text, evidence.kept[other.event_id].memory.text
+    return bool(shared) and is_later_telling(text, earlier, shared)
+
+
 def _found(memory: Memory, score: float, reasons: Sequence[str]) -> Found:
     why = "; ".join(reasons[:4])
     return Found(memory.id, memory.turn_id, memory.text, memory.significance, round(score, 6), why)
 
 
-def _chosen(
-    order: list[int], found: dict[int, Found], words: dict[int, set[str]], evidence: Evidence, count: int
-) -> Recalled:
-    """The first `count` that do not say the same as one already chosen, and what was passed over."""
-    order = _later_tellings_first(order[:COMPARED], words, evidence) + order[COMPARED:]
-    chosen: list[int] = []
+def _chosen(ranked: Iterable[Found], count: int) -> Recalled:
+    """The first `count` that do not say the same as one already chosen, and the first few that were passed over."""
+    chosen: list[Found] = []
     left: list[Found] = []
-    for one in order:
-        text = found[one].text
-        same = next((other for other in chosen if says_the_same(text, found[other].text)), None)
-        if same is not None:
-            left.append(msgspec.structs.replace(found[one], left_out="another says the same"))
-        elif len(chosen) < count:
+    for one in ranked:
+        is_same = any(says_the_same(one.text, other.text) for other in chosen)
+        if not is_same and len(chosen) < count:
             chosen.append(one)
-        else:
-            left.append(msgspec.structs.replace(found[one], left_out=f"not among the best {count}"))
-        if len(left) == max(2 * count, 8):
+            continue
+        reason = "another says the same" if is_same else f"not among the best {count}"
+        left.append(msgspec.structs.replace(one, left_out=reason))
+        if len(chosen) == count and len(left) >= max(2 * count, 8):
             break
-    return Recalled(tuple(found[one] for one in chosen), tuple(left))
-
-
-def _later_tellings_first(order: list[int], words: dict[int, set[str]], evidence: Evidence) -> list[int]:
-    """Where two tell the same thing in other words ("my sister is Ann", "... is Eva"), the later takes the place."""
-    placed: list[int] = []
-    for one in order:
-        text = evidence.kept[one].memory.text
-        for place, other in enumerate(placed):
-            shared = words[one] & words[other]
-            if one > other and shared and is_later_telling(text, evidence.kept[other].memory.text, shared):
-                placed.insert(place, one)
-                break
-        else:
-            placed.append(one)
-    return placed
+    return Recalled(tuple(chosen), tuple(left[: max(2 * count, 8)]))
