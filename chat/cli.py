@@ -135,6 +135,50 @@ def events(
     _report(rows, as_json, _event_line)
 
 
+@app.command()
+def backup(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Back up every story, also while the program runs; the copy is tried out before it counts."""
+    from chat.engine.backup_facts import backup_facts
+    from chat.store.backup import make
+
+    clock = Clock()
+    made = make(_settings(data_dir=data_dir), clock, "by-hand", _stages())
+    _report([backup_facts(made, clock.now())], as_json, _backup_line)
+
+
+@app.command("backups")
+def list_backups(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the backups, the newest first: how old, how large, how many events, and whether they were tried out."""
+    from chat.engine.backup_facts import backup_facts
+    from chat.store.backup import listing
+
+    found = listing(_settings(data_dir=data_dir))
+    _report([backup_facts(one, Clock().now()) for one in found], as_json, _backup_line)
+    if not found and not as_json:
+        typer.echo("There are no backups yet. `chat backup` makes one.")
+
+
+@app.command()
+def restore(
+    name: Annotated[str, typer.Argument(help="Name of a backup, as `chat backups` lists it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to a backup. The present is backed up first. The program must not be running."""
+    from chat.engine.backup_facts import restore_facts
+    from chat.store import restore as restoring
+
+    settings = _settings(data_dir=data_dir)
+    if dry_run:
+        seen = restoring.preview(settings, name, _stages())
+        _report([restore_facts(seen)], as_json, _restore_lines)
+        return
+    done = restoring.restore(settings, Clock(), name, _stages())
+    kept = {"safety": done.safety, "old_files": done.old_files}
+    _report([restore_facts(done.preview) | kept], as_json, _restore_lines)
+
+
 def _settings(**given: Any) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
@@ -151,6 +195,39 @@ def _mark(row: dict[str, Any]) -> str:
 def _event_line(row: dict[str, Any]) -> str:
     where = f"{row['stream']} {row['step'] if row['step'] is not None else '-'}"
     return f"{row['id']:>8}  {row['ts']}  {row['kind']:<24} {where}"
+
+
+def _stages() -> Callable[[str], None]:
+    """Says on a terminal what is being done; silent elsewhere."""
+    shown = sys.stderr.isatty()
+    return lambda stage: typer.echo(f"  {stage} ...", err=True) if shown else None
+
+
+def _backup_line(row: dict[str, Any]) -> str:
+    from chat.engine.backup_facts import ago, size_of, why
+
+    events = f"{row['events']:,} events" if row["events"] is not None else "contents unknown"
+    tried = "verified" if row["verified"] else "NOT VERIFIED"
+    return (
+        f"{row['name']}  {ago(row['age_s'])}, {size_of(row['size'])}, {events}, {tried}, {why(row['reason'])}"
+    )
+
+
+def _restore_lines(row: dict[str, Any]) -> str:
+    went = "safety" in row
+    lines = [f"{'Went' if went else 'Going'} back to {row['name']} with {row['events']:,} events."]
+    if not row["present_is_readable"]:
+        lines.append("The present stories cannot be read.")
+    for chat in row["chats"]:
+        title = chat["title"] or chat["chat_id"]
+        lines.append(f"  {title}: {chat['gained']} turns come back, {chat['lost']} go.")
+    if not row["chats"]:
+        lines.append("No turn of any chat comes or goes.")
+    if row.get("safety"):
+        lines.append(f"What was there before is the backup {row['safety']}.")
+    if row.get("old_files"):
+        lines.append(f"The damaged files were kept beside the database as {row['old_files']}.")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

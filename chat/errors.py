@@ -12,6 +12,7 @@ ChatError
         NotFound             no such bot, chat, turn or draft here
         Stale                somebody changed it since; carries the newer value
         TurnRunning          a reply is being written in this chat; carries its id
+        BackupRunning        another backup is being made, or one is being restored
     StoreError               the database cannot do what was asked
         StoreBusy            another program holds the file
         StoreFull            the disk (or its quota) is full
@@ -131,6 +132,11 @@ class TurnRunning(Refused):
     def __init__(self, message: str, turn_id: str, next_step: str = "") -> None:
         super().__init__(message, next_step)
         self.turn_id = turn_id
+
+
+class BackupRunning(Refused):
+    code = "backup_running"
+    default_next_step = "Wait until it is done, then try again."
 
 
 class StoreError(ChatError):

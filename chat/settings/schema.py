@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         return self._beside_database("lock")
 
     @property
+    def restoring_dir(self) -> Path:
+        """Where a database is made ready that is to take the place of this one; on the same disk."""
+        return self._beside_database("restoring")
+
+    @property
     def backups_dir(self) -> Path:
         return self.data_dir / "backups"
 

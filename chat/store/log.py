@@ -57,6 +57,11 @@ def append(
     return tuple(events), last
 
 
+def write_back(conn: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> None:
+    """Lines as they were stored elsewhere, in their order, into an empty log; the caller holds the transaction."""
+    conn.executemany(_INSERT, rows)
+
+
 def event_of(row: Sequence[Any]) -> Event:
     """An event from a row of `SELECT`. Raises UnknownEvent; an event is never skipped."""
     kind, version = row[4], row[5]

@@ -20,7 +20,7 @@ from chat.clock import Clock
 from chat.domain.events import LogGapAccepted, ledger
 from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged
 from chat.settings import Settings
-from chat.store import connections, headfile, log, migrate
+from chat.store import connections, headfile, log, migrate, swap
 from chat.store.headfile import Head, HeadFile
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
@@ -46,7 +46,9 @@ class Findings(NamedTuple):
 
 
 def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) -> Live:
-    """The live store, ready for commands. Runs on the writer's thread."""
+    """The live store, ready for commands. Runs on the writer's thread; the folder is locked unless `read_only`."""
+    if not read_only:
+        swap.finish(settings)
     conn = connections.read_only(settings.db_path) if read_only else connections.writer(settings.db_path)
     with connections.closing_on_error(conn), connections.translated():
         known = headfile.read(settings.head_path)

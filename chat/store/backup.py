@@ -1,0 +1,204 @@
+"""Makes backups beside a running story: one consistent copy, tried out, and only then given its name.
+
+A backup that could not be finished leaves nothing under a final name and takes nothing away.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from chat import __version__
+from chat.clock import Clock
+from chat.errors import Refused, StoreDamaged, StoreFull
+from chat.settings import Settings
+from chat.store import connections, foreign
+from chat.store.backup_folder import (
+    DATABASE,
+    MANIFEST,
+    PART,
+    Backup,
+    BackupFolder,
+    Manifest,
+    files_translated,
+)
+from chat.store.foreign import Facts
+
+KEPT = 14
+_WORK = ".work"
+_ALL_PAGES = -1
+"""In one step: a copy in steps starts over at every write beside it and may never end."""
+
+Tell = Callable[[str], None]
+"""Is told each stage as it begins, in a few words for a person."""
+
+
+def make(
+    settings: Settings,
+    clock: Clock,
+    reason: str,
+    tell: Tell = lambda stage: None,
+    *,
+    spare: str = "",
+    even_if_damaged: bool = False,
+) -> Backup:
+    """Copy the database as it is at this moment; `reason` becomes part of the name. Takes time with its size.
+
+    `spare` names a backup that must not make room for this one. `even_if_damaged` keeps a copy that could not be
+    verified, marked as such. Raises BackupRunning, StoreFull, StoreDamaged, Refused when there is nothing yet.
+    """
+    settings.ensure_folders()
+    if not settings.db_path.exists():
+        raise Refused("There are no stories yet, so there is nothing to back up.", "Begin one first.")
+    with files_translated(), BackupFolder(settings.backups_dir) as folder, folder.locked():
+        folder.sweep()
+        sweep_work(settings, "backup")
+        _must_have_room(settings)
+        made = _make(folder, settings, clock, reason, tell, even_if_damaged)
+        _make_room(folder, {made.name, spare})
+        return made
+
+
+def listing(settings: Settings) -> list[Backup]:
+    """Every backup, the last made first."""
+    if not settings.backups_dir.exists():
+        return []
+    with files_translated(), BackupFolder(settings.backups_dir) as folder:
+        return folder.backups()
+
+
+def newest_good(settings: Settings) -> Backup | None:
+    """The last backup that was verified."""
+    return next((one for one in listing(settings) if one.is_verified), None)
+
+
+@contextmanager
+def private_folder(settings: Settings, prefix: str) -> Iterator[Path]:
+    """A folder for one piece of work, which goes away with it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", suffix=_WORK, dir=settings.data_dir))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_work(settings: Settings, prefix: str) -> None:
+    """Take away the folders that a kill left behind."""
+    for left in settings.data_dir.glob(f"{prefix}-*{_WORK}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def copy_consistently(source: Path, target: Path) -> None:
+    """Everything committed at one moment, also what still lies in the write-ahead log, as one file."""
+    with connections.translated():
+        reading = connections.read_only(source)
+        try:
+            copied = sqlite3.connect(target, isolation_level=None)
+            try:
+                copied.execute("pragma synchronous = off")  # it is synced as a whole before it gets its name
+                reading.backup(copied, pages=_ALL_PAGES)
+                copied.execute("pragma journal_mode = delete")
+            finally:
+                copied.close()
+        finally:
+            reading.close()
+
+
+def _make(
+    folder: BackupFolder, settings: Settings, clock: Clock, reason: str, tell: Tell, even_if_damaged: bool
+) -> Backup:
+    name = _free_name(folder, clock, reason)
+    database, manifest = name + DATABASE, name + MANIFEST
+    try:
+        tell("copying")
+        folder.create(database + PART)
+        copy_consistently(settings.db_path, folder.path / (database + PART))
+        folder.sync(database + PART)
+        tell("trying it out")
+        facts, size, sha256 = _try_out(folder, settings, database + PART, even_if_damaged)
+        told = _manifest(folder, clock, reason, facts, size, sha256)
+        tell("keeping it")
+        folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+        folder.rename(manifest + PART, manifest)
+        tell("naming it")
+        folder.rename(database + PART, database)
+    except BaseException:
+        unfinished = (database + PART, f"{database}{PART}-journal", manifest + PART)
+        folder.remove(*unfinished, database, manifest)
+        raise
+    return Backup(name, size, told)
+
+
+def _try_out(
+    folder: BackupFolder, settings: Settings, name: str, even_if_damaged: bool
+) -> tuple[Facts | None, int, str]:
+    """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
+    with private_folder(settings, "backup") as work:
+        scratch = work / "restored.db"
+        size, sha256 = folder.copy_out(name, scratch)
+        try:
+            with foreign.opened(scratch) as conn:
+                return foreign.examine(conn, whole_file=True), size, sha256
+        except StoreDamaged as problem:
+            if even_if_damaged:
+                return None, size, sha256
+            raise StoreDamaged(
+                f"The backup was not kept, because it is not sound: {problem.message}"
+            ) from problem
+
+
+def _manifest(
+    folder: BackupFolder, clock: Clock, reason: str, facts: Facts | None, size: int, sha256: str
+) -> Manifest:
+    head_id, head_hash = facts.head if facts else (0, b"")
+    known = (one.manifest.number for one in folder.backups() if one.manifest)
+    return Manifest(
+        number=max(known, default=0) + 1,
+        created_at=clock.timestamp(),
+        reason=reason,
+        program=__version__,
+        head_id=head_id,
+        head_hash=head_hash.hex(),
+        events=facts.events if facts else 0,
+        chats=facts.chats if facts else 0,
+        bots=facts.bots if facts else 0,
+        size=size,
+        sha256=sha256,
+        verified=facts is not None,
+    )
+
+
+def _free_name(folder: BackupFolder, clock: Clock, reason: str) -> str:
+    wanted = f"{clock.now():%Y-%m-%dT%H%M%SZ}-{reason}"
+    names = (wanted if count == 1 else f"{wanted}-{count}" for count in range(1, 10_000))
+    return next(name for name in names if folder.is_free(name))
+
+
+def _must_have_room(settings: Settings) -> None:
+    """For the copy and for the trial; a disk that is nearly full is left to the stories themselves."""
+    size = settings.db_path.stat().st_size
+    if shutil.disk_usage(settings.data_dir).free < 2 * size:
+        raise StoreFull(
+            f"A backup needs about {2 * size / 1e6:.0f} MB for a while, and there is less on the disk.",
+            "Free some disk space, then try again; the earlier backups are as they were.",
+        )
+
+
+def _make_room(folder: BackupFolder, spared: set[str]) -> None:
+    """Keep the last fourteen of our own, by number and not by date, and the last verified one in any case."""
+    ours = [one for one in folder.backups() if one.manifest]
+    kept = {one.name for one in ours[:KEPT]} | spared
+    kept |= {
+        one.name
+        for one in ours
+        if one.is_verified and not any(o.is_verified for o in ours[: ours.index(one)])
+    }
+    for one in ours:
+        if one.name not in kept:
+            folder.discard(one)
