@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.kills.model import Narrator
+from tests.kills.player import Gone
 from tests.kills.stages import AT_RANDOM, STAGES, Stage
 from tests.kills.story import NAMES, Kill, Story
 from tests.support.peer import Peer
@@ -79,7 +80,10 @@ def campaign(
     while tally.kills < kills and not (until_s and time.monotonic() > until_s):
         with tempfile.TemporaryDirectory(prefix="kills-") as folder:
             plan = [_next(left, stages, chance) for _ in range(min(KILLS_A_STORY, kills - tally.kills))]
-            _one_story(Path(folder), plan, chance, until_s, take)
+            try:
+                _one_story(Path(folder), plan, chance, until_s, take)
+            except (AssertionError, Gone) as problem:
+                tally.problems.append(f"A story could not be played: {problem}")
     return tally
 
 
@@ -100,8 +104,7 @@ def _one_story(
     last = [stage for stage in plan if stage.when == "migrate"]
     rest = [stage for stage in plan if stage.when not in ("first", "migrate")]
     narrator = Narrator(random.Random(chance.random()), NAMES)
-    with Peer(default=narrator) as peer:
-        story = Story(folder, peer, narrator, chance)
+    with Peer(default=narrator) as peer, Story(folder, peer, narrator, chance) as story:
         order = [*rest, *last[:1]]
         story.following = order[0] if order else None
         for kill in story.first_start(first[0] if first else None):
@@ -112,4 +115,3 @@ def _one_story(
             story.following = following
             for kill in story.kill(stage):
                 take(kill)
-        story.stop()

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from unittest import mock
 
 from chat.settings import load_settings
@@ -82,9 +82,11 @@ class Story:
         second = self._kill_in_start(stage)
         return [first, second]
 
-    def stop(self) -> None:
-        self._disarm()
-        self.server.stop()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.server.kill()
 
     def _kill_in_play(self, stage: Stage, *, look: bool = True) -> Kill:
         if stage is RANDOM:
