@@ -215,7 +215,6 @@ def set_stages() -> None:
     before(recovery, "close_turn", "recovery: reply not closed")
     after(recovery, "close_turn", "recovery: reply closed")
     after(recovery, "recover", "recovery: done")
-    before(migrate, "copy_database", "migration: no copy yet")
     before(os, "fsync", "a sync")
     after(migrate, "_run", "migration: one done")
     after(rebuild, "project", "rebuild: rows written")

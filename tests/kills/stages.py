@@ -69,7 +69,6 @@ STAGES = (
     Stage("before commit", 1, when="first"),
     Stage("rebuild", 60, when="rebuild"),
     Stage("rebuild: rows written", 1, when="rebuild"),
-    Stage("migration: no copy yet", 1, when="migrate"),
     Stage("a sync", 1, when="migrate"),
     Stage("migration", 8, when="migrate"),
     Stage("migration: one done", 1, when="migrate"),
