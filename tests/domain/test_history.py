@@ -7,12 +7,16 @@ from chat.domain.history import History, history_of
 
 
 def turn(number: int, branch: str, step: int) -> Event:
-    data = UserTurn(turn_id=f"t{number}", speaker="you:1", text="x", segments=(), present=(), scene_id="", at="")
+    data = UserTurn(
+        turn_id=f"t{number}", speaker="you:1", text="x", segments=(), present=(), scene_id="", at=""
+    )
     return Event(number, "chat:c", branch, step, "user_turn", 1, "", None, data)
 
 
 def weather(number: int, branch: str, step: int) -> Event:
-    return Event(number, "chat:c", branch, step, "weather_changed", 1, "", None, WeatherChanged(weather="w", prior=""))
+    return Event(
+        number, "chat:c", branch, step, "weather_changed", 1, "", None, WeatherChanged(weather="w", prior="")
+    )
 
 
 def select(number: int, branch: str, step: int, prior: str, reason: str) -> Event:
