@@ -120,9 +120,9 @@ async def test_every_wait_has_its_limit(
 async def test_keep_alive_comments_hold_off_the_silence_limits(
     gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
-    alive = [b": PROCESSING\n\n"] * 8
+    alive = [b": PROCESSING\n\n"] * 10
     peer.script(Raw([*alive, event(delta("a")), *alive, event(delta("b", "stop"))], pause_s=0.05))
-    narration = gateway.narrate(endpoint, ask(first_token_s=0.25, between_tokens_s=0.25))
+    narration = gateway.narrate(endpoint, ask(first_token_s=0.35, between_tokens_s=0.35))
     assert [piece.text async for piece in narration] == ["a", "b"]
 
 

@@ -1,9 +1,8 @@
 // What the page does with facts from the server: it fetches the parts they name and puts them in place.
 // Every page works without it; it must never invent a word of the story or show one the server has not stored.
 
-import { ask, Composer } from "./composer.js";
+import { ask, Composer, Travel } from "./composer.js";
 import { headOf, parse, Transcript } from "./transcript.js";
-import { Travel } from "./travel.js";
 
 const GATHER = 100; // ms within which several facts lead to one look at a part
 const AGAIN = 1500; // ms until a part that could not be fetched is asked for again
