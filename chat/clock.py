@@ -9,7 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -21,14 +21,29 @@ def _ulid(milliseconds: int, entropy: int) -> str:
 
 
 class Clock:
-    """Wall time in UTC, a monotonic clock for durations, ids and salts. Safe to share between threads."""
+    """Wall time in UTC, a monotonic clock for durations, ids and salts. Safe to share between threads.
 
-    def __init__(self, seed: int | None = None, now: Callable[[], datetime] | None = None) -> None:
+    Without a `zone` the place is where the system says it is, at the moment it is asked.
+    """
+
+    def __init__(
+        self,
+        seed: int | None = None,
+        now: Callable[[], datetime] | None = None,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self._zone = zone
         self._random = random.Random(seed) if seed is not None else None
         self._now = now or (lambda: datetime.now(UTC))
 
     def now(self) -> datetime:
         return self._now()
+
+    def local(self, moment: datetime) -> datetime:
+        """The same moment as clocks on the wall show it here."""
+        if self._zone is None:
+            time.tzset()
+        return moment.astimezone(self._zone)
 
     def timestamp(self) -> str:
         """The time as the log stores it: ISO 8601, UTC, milliseconds, a trailing Z."""

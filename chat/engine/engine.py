@@ -14,6 +14,7 @@ from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
 from chat.engine import authoring, digest, edits, impact, kickoff, recovery, scenes, timeline, turn
 from chat.engine.authoring import BotFields, YouFields
+from chat.engine.backups import Backups
 from chat.engine.digest import Digests
 from chat.engine.hub import Hub
 from chat.engine.impact import Impact
@@ -46,6 +47,7 @@ class Engine:
         self.background: dict[str, RunStatus] = {}
         self.history_from: dict[tuple[str, str], str] = {}
         self.own_ports: tuple[int, ...] = ()
+        self.backups = Backups(self)
         store.on_commit(lambda commit: publish(self.hub, commit))
 
     @property
@@ -57,6 +59,7 @@ class Engine:
 
         A store with a fault is only read: every page says so, and nothing is written.
         """
+        self.backups.start()
         if self.store.fault:
             return
         await recovery.recover(self)
@@ -69,6 +72,7 @@ class Engine:
         for run in self.runs.all():
             await run.finished.wait()
         await self.digests.stop()
+        await self.backups.stop()
         self.hub.close()
 
     # Who is asked

@@ -90,6 +90,10 @@ class Channel:
             item.body for item in self.items if isinstance(item, Framed) and item.event_id > event_id
         )
 
+    def clear(self) -> None:
+        """Forget everything that was kept, for those who listen and for those who come back."""
+        self.first, self.items, self._joined = self.end, [], (-1, -1, b"")
+
     def _forget(self, count: int) -> None:
         gone = (item.event_id for item in self.items[:count] if isinstance(item, Framed))
         self._forgotten_id = max(gone, default=self._forgotten_id) or self._forgotten_id
@@ -215,6 +219,13 @@ class Hub:
     def resync(self, chat_id: str | None) -> bytes:
         behind = frame("resync", {"chat": chat_id})
         return behind if chat_id is None else behind + self.snapshot(chat_id)
+
+    def restart(self, epoch: str) -> None:
+        """The history is another one from here on: nothing of the old one is resumed, and everybody looks anew."""
+        self.epoch = epoch
+        for chat_id, channel in self._channels.items():
+            channel.clear()
+            channel.publish(Framed(self.resync(chat_id), 0))
 
     def close(self) -> None:
         self.closed = True

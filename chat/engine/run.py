@@ -109,11 +109,15 @@ class Runs:
 
     def __init__(self) -> None:
         self._by_chat: dict[str, Run] = {}
+        self.closed_by: ChatError | None = None
+        """While it is set no reply begins: it is what whoever asks for one is told."""
 
     def get(self, chat_id: str) -> Run | None:
         return self._by_chat.get(chat_id)
 
     def reserve(self, run: Run) -> None:
+        if self.closed_by:
+            raise self.closed_by
         if running := self._by_chat.get(run.chat_id):
             raise TurnRunning("A reply is already being written in this chat.", turn_id=running.reply_id)
         self._by_chat[run.chat_id] = run

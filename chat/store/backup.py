@@ -18,7 +18,7 @@ from chat import __version__
 from chat.clock import Clock
 from chat.errors import Refused, StoreDamaged, StoreFull
 from chat.settings import Settings
-from chat.store import connections, foreign
+from chat.store import connections, foreign, headfile
 from chat.store.backup_folder import (
     DATABASE,
     MANIFEST,
@@ -29,6 +29,8 @@ from chat.store.backup_folder import (
     files_translated,
 )
 from chat.store.foreign import Facts
+from chat.store.headfile import Head
+from chat.store.heads import compare_heads
 
 KEPT = 14
 _WORK = ".work"
@@ -113,6 +115,7 @@ def copy_consistently(source: Path, target: Path) -> None:
 def _make(
     folder: BackupFolder, settings: Settings, clock: Clock, reason: str, tell: Tell, even_if_damaged: bool
 ) -> Backup:
+    known = headfile.read(settings.head_path)  # first, because a running story moves on meanwhile
     name = _free_name(folder, clock, reason)
     database, manifest = name + DATABASE, name + MANIFEST
     try:
@@ -121,7 +124,7 @@ def _make(
         copy_consistently(settings.db_path, folder.path / (database + PART))
         folder.sync(database + PART)
         tell("trying it out")
-        facts, size, sha256 = _try_out(folder, settings, database + PART, even_if_damaged)
+        facts, size, sha256 = _try_out(folder, settings, database + PART, known, even_if_damaged)
         told = _manifest(folder, clock, reason, facts, size, sha256)
         tell("keeping it")
         folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
@@ -136,7 +139,7 @@ def _make(
 
 
 def _try_out(
-    folder: BackupFolder, settings: Settings, name: str, even_if_damaged: bool
+    folder: BackupFolder, settings: Settings, name: str, known: Head | None, even_if_damaged: bool
 ) -> tuple[Facts | None, int, str]:
     """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
     with private_folder(settings, "backup") as work:
@@ -144,7 +147,10 @@ def _try_out(
         size, sha256 = folder.copy_out(name, scratch)
         try:
             with foreign.opened(scratch) as conn:
-                return foreign.examine(conn, whole_file=True), size, sha256
+                facts = foreign.examine(conn, whole_file=True)
+                if fault := compare_heads(conn, known).fault:
+                    raise fault
+                return facts, size, sha256
         except StoreDamaged as problem:
             if even_if_damaged:
                 return None, size, sha256

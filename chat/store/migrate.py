@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from chat.errors import MigrationFailed, NewerDatabase, StoreDamaged
@@ -83,12 +81,18 @@ def pending(conn: sqlite3.Connection, known: tuple[Migration, ...]) -> tuple[Mig
 
 
 def migrate(
-    conn: sqlite3.Connection, backups: Path, now: str, known: tuple[Migration, ...] | None = None
+    conn: sqlite3.Connection,
+    now: str,
+    keep: Callable[[str], object],
+    known: tuple[Migration, ...] | None = None,
 ) -> tuple[str, ...]:
-    """Run what is missing and return its names. `now` is the time as the log writes it."""
+    """Run what is missing and return its names. `now` is the time as the log writes it.
+
+    `keep` makes a copy of what there is to lose, and is told the name of the first migration to be run.
+    """
     todo = pending(conn, shipped() if known is None else known)
     if todo and conn.execute(_TABLES).fetchone()[0]:
-        copy_database(conn, backups / f"before-{todo[0].name}-{now.replace(':', '')}.db")
+        keep(todo[0].name)
     for migration in todo:
         _run(conn, migration, now)
     return tuple(migration.name for migration in todo)
@@ -99,17 +103,6 @@ def create(conn: sqlite3.Connection) -> None:
     for migration in shipped():
         for statement in statements(migration.sql):
             conn.execute(statement)
-
-
-def copy_database(conn: sqlite3.Connection, target: Path) -> None:
-    """A whole, consistent copy under its final name only once it is complete."""
-    unfinished = target.with_suffix(".part")
-    unfinished.unlink(missing_ok=True)
-    conn.execute("vacuum into ?", (str(unfinished),))
-    unfinished.chmod(0o600)
-    with unfinished.open("rb") as copied:
-        os.fsync(copied.fileno())
-    unfinished.replace(target)
 
 
 def _run(conn: sqlite3.Connection, migration: Migration, now: str) -> None:

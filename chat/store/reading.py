@@ -59,6 +59,8 @@ class Readers:
         self._places = asyncio.Semaphore(_MOST)
         self._plain: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._file = 0
+        """Counts the databases that have been in this place; a connection to an earlier one is not lent again."""
 
     async def at_once(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
         """What a read comes to, done in one go on a thread. It may wait for nothing but its reader."""
@@ -75,16 +77,35 @@ class Readers:
             finally:
                 await asyncio.shield(self._give_back(conn))
 
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nobody reads inside, and whoever reads after it opens the file anew. One at a time may pause."""
+        taken = 0
+        try:
+            while taken < _MOST:
+                await self._places.acquire()
+                taken += 1
+            self._file += 1
+            await self._let_go()
+            yield
+        finally:
+            for _ in range(taken):
+                self._places.release()
+
     async def close(self) -> None:
+        self._closed = True
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         while self._all:
             await self._all.pop().close()
         self._free.clear()
-        self._closed = True
         while self._plain:
             self._plain.pop().close()
 
     def _whole(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
         """Runs on a thread of its own. A caller that was cancelled meanwhile changes nothing here."""
+        file = self._file
         conn = self._plain.pop() if self._plain else connections.read_only(self._path)
         try:
             with connections.translated():
@@ -93,7 +114,7 @@ class Readers:
         finally:
             with contextlib.suppress(sqlite3.OperationalError):  # the transaction never began
                 conn.execute("rollback")
-            if self._closed:
+            if self._closed or file != self._file:
                 conn.close()
             else:
                 self._plain.append(conn)

@@ -65,24 +65,35 @@ def prepare(settings: Settings, clock: Clock, name: str, tell: Tell = lambda sta
         with foreign.opened(work / "candidate.db") as conn:
             seen = _preview(settings, found, conn, tell)
             tell("writing the stories anew")
-            _write(conn, swap.begin(settings), clock, seen.facts, _present_drafts(settings))
+            try:
+                _write(conn, swap.begin(settings), clock, seen.facts)
+            except BaseException:
+                swap.discard(settings)
+                raise
     return seen
 
 
+def give_up(settings: Settings) -> None:
+    """Forget what was prepared."""
+    swap.discard(settings)
+
+
 def exchange(settings: Settings, clock: Clock, seen: Preview, tell: Tell = lambda stage: None) -> Restored:
-    """Back up the present and put the prepared database in its place. Nobody may have the database open to write."""
+    """Back up the present and settle that the prepared database is to be in its place.
+
+    Nobody may have the database open to write; whoever opens it next, with `start.open_live`, carries it out.
+    """
     try:
         with files_translated():
             tell("backing up the present")
-            safety, old_files = _keep_present(settings, clock, seen.backup.name)
+            safety, old_files = _keep_present(settings, clock, seen.backup.name, tell)
+            _carry_drafts(settings)
             tell("exchanging")
             swap.decide(settings, seen.facts.head, old_files)
     except BaseException:
         swap.discard(settings)
         raise
-    with files_translated():
-        tell("exchanged on paper")
-        swap.finish(settings)
+    tell("decided")
     return Restored(seen, safety, old_files)
 
 
@@ -91,9 +102,12 @@ def restore(settings: Settings, clock: Clock, name: str, tell: Tell = lambda sta
     settings.ensure_folders()
     lock = FolderLock(settings.lock_path)
     try:
-        swap.finish(settings)
-        backup.sweep_work(settings, "restore")
-        return exchange(settings, clock, prepare(settings, clock, name, tell), tell)
+        with files_translated():
+            swap.finish(settings)
+            backup.sweep_work(settings, "restore")
+            done = exchange(settings, clock, prepare(settings, clock, name, tell), tell)
+            swap.finish(settings)
+        return done
     finally:
         lock.release()
 
@@ -133,21 +147,18 @@ def _preview(settings: Settings, found: Backup, conn: sqlite3.Connection, tell: 
     return Preview(found, facts, changes(now, then), here)
 
 
-def _write(
-    source: sqlite3.Connection, target: Path, clock: Clock, facts: Facts, present: list[tuple[str, ...]]
-) -> None:
+def _write(source: sqlite3.Connection, target: Path, clock: Clock, facts: Facts) -> None:
     """A fresh database with our own schema from the event rows of another one, checked when it is done."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    drafts = [*foreign.drafts(source), *present]
     conn = connections.scratch(target)
     try:
         with connections.translated():
-            migrate.migrate(conn, target.parent, clock.timestamp())
+            migrate.migrate(conn, clock.timestamp(), keep=lambda name: None)  # it is empty
             with connections.keys_checked_at_the_end(conn):
                 conn.execute("begin")
                 log.write_back(conn, foreign.rows(source))
                 _project(conn)
-                conn.executemany(_DRAFT, drafts)
+                conn.executemany(_DRAFT, foreign.drafts(source))
                 conn.execute("commit")
             _must_be_whole(conn, facts.head)
     finally:
@@ -173,24 +184,27 @@ def _must_be_whole(conn: sqlite3.Connection, head: Head) -> None:
     conn.execute(_FTS_CHECK)
 
 
-def _present_drafts(settings: Settings) -> list[tuple[str, ...]]:
-    """What the player has not sent yet outlives any restore; nothing where it cannot be read."""
+def _carry_drafts(settings: Settings) -> None:
+    """What the player has not sent yet outlives any restore, where it can be read."""
     with suppress(StoreError):
-        conn = connections.read_only(settings.db_path)
+        present = connections.read_only(settings.db_path)
         try:
             with connections.translated():
-                return foreign.drafts(conn)
+                drafts = foreign.drafts(present)
         finally:
-            conn.close()
-    return []
+            present.close()
+        with connections.translated():
+            prepared = connections.scratch(settings.restoring_dir / swap.NEW)
+            prepared.executemany(_DRAFT, drafts)
+            prepared.close()
 
 
-def _keep_present(settings: Settings, clock: Clock, spare: str) -> tuple[str, str]:
+def _keep_present(settings: Settings, clock: Clock, spare: str, tell: Tell) -> tuple[str, str]:
     """The name of a verified backup of the present, or, when it is damaged, the name its files will have."""
     if not settings.db_path.exists():
         return "", ""
     try:
-        return backup.make(settings, clock, "before-restore", spare=spare).name, ""
+        return backup.make(settings, clock, "before-restore", tell, spare=spare).name, ""
     except (StoreFull, StoreBusy):
         raise
     except (StoreError, UnknownEvent):

@@ -7,28 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import sqlite3
 from collections.abc import Callable, Iterator
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import NamedTuple
-
-import msgspec
 
 from chat.clock import Clock
 from chat.domain.events import LogGapAccepted, ledger
-from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged
+from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError
 from chat.settings import Settings
-from chat.store import connections, headfile, log, migrate, swap
+from chat.store import backup, connections, headfile, log, migrate, swap
+from chat.store.backup_folder import files_translated
 from chat.store.headfile import Head, HeadFile
+from chat.store.heads import Findings, compare_heads
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
 from chat.store.state import Commit
 
 _PROJECTOR = "select cursor, fingerprint from projector"
 _TAIL = f"{log.SELECT} where id > ? order by id"
-_GAPS = "select payload_json from event_log where kind = 'log_gap_accepted' and id > ? order by id"
 _HAS_LOG = "select count(*) from sqlite_master where name = 'event_log'"
 _TOO_OLD = (
     "The database is older than this program and was opened for reading only.",
@@ -37,18 +35,22 @@ _TOO_OLD = (
 Warn = Callable[[str], None]
 
 
-class Findings(NamedTuple):
-    """What the head file says about the log. A fault means: read, but write nothing."""
-
-    head: Head
-    fault: StoreDamaged | None = None
-    warning: str = ""
-
-
 def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) -> Live:
     """The live store, ready for commands. Runs on the writer's thread; the folder is locked unless `read_only`."""
-    if not read_only:
-        swap.finish(settings)
+    try:
+        if not read_only:
+            with files_translated():
+                swap.finish(settings)
+        live = _opened(settings, clock, read_only, warn)
+    except StoreDamaged as problem:
+        _advise(settings, problem)
+        raise
+    if isinstance(live.fault, StoreDamaged):
+        _advise(settings, live.fault)
+    return live
+
+
+def _opened(settings: Settings, clock: Clock, read_only: bool, warn: Warn) -> Live:
     conn = connections.read_only(settings.db_path) if read_only else connections.writer(settings.db_path)
     with connections.closing_on_error(conn), connections.translated():
         known = headfile.read(settings.head_path)
@@ -58,7 +60,7 @@ def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) 
         if todo and read_only:
             raise MigrationFailed(*_TOO_OLD)
         if todo:
-            migrate.migrate(conn, settings.backups_dir, clock.timestamp())
+            migrate.migrate(conn, clock.timestamp(), partial(_back_up, settings, clock))
         found = compare_heads(conn, known)
         if found.warning:
             warn(found.warning)
@@ -66,6 +68,22 @@ def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) 
         if not read_only:
             _make_ready(live, HeadFile(settings.head_path))
     return live
+
+
+def _advise(settings: Settings, fault: StoreDamaged) -> None:
+    """Name the backup to go back to, where there is one."""
+    with suppress(StoreError):
+        if good := backup.newest_good(settings):
+            fault.next_step = (
+                f"Stop the program and go back to the newest good backup: `chat restore {good.name}`."
+            )
+            if isinstance(fault, EventsLost):
+                fault.next_step += " Or accept the loss with `chat doctor --accept-loss`."
+
+
+def _back_up(settings: Settings, clock: Clock, migration: str) -> None:
+    """Kept also when it is not sound, because it is what there was before the migration."""
+    backup.make(settings, clock, f"before-{migration}", even_if_damaged=True)
 
 
 def _make_ready(live: Live, head_file: HeadFile) -> None:
@@ -78,21 +96,6 @@ def _make_ready(live: Live, head_file: HeadFile) -> None:
         head_file.close()
         raise
     live.note_head()
-
-
-def compare_heads(conn: sqlite3.Connection, known: Head | None) -> Findings:
-    """Hold the head file against the log. Behind is normal after a kill; ahead or other means lost events."""
-    head = log.head(conn)
-    if known is None:
-        missing = "The file that remembers the last event is missing; the log as it is was taken for whole."
-        return Findings(head, warning=missing if head.id else "")
-    if known == head:
-        return Findings(head)
-    try:
-        log.must_follow(conn, _shared(conn, known, head))
-    except StoreDamaged as fault:
-        return Findings(head, fault)
-    return Findings(head)
 
 
 def fingerprint() -> str:
@@ -131,21 +134,6 @@ def accept_loss(live: Live, head_path: Path) -> Commit:
     follow(live, fingerprint())
     gap = LogGapAccepted(lost_head_id=known.id, lost_head_hash=known.hash.hex(), kept_head_id=kept.id)
     return live.append_after(Head(max(known.id, kept.id), kept.hash), [ledger(gap)])
-
-
-def _shared(conn: sqlite3.Connection, known: Head, head: Head) -> Head:
-    """The last event that both the head file and the log have. Raises EventsLost."""
-    if known.id <= head.id and log.hash_of(conn, known.id) == known.hash:
-        return known
-    for (body,) in conn.execute(_GAPS, (known.id,)):
-        gap = msgspec.json.decode(body, type=LogGapAccepted)
-        kept = log.hash_of(conn, gap.kept_head_id)
-        if (gap.lost_head_id, gap.lost_head_hash) == (known.id, known.hash.hex()) and kept is not None:
-            return Head(gap.kept_head_id, kept)
-    raise EventsLost(
-        f"Events of your stories are gone: the last one known was number {known.id}, "
-        f"and the log ends at {head.id} or tells another story there."
-    )
 
 
 def follow(live: Live, folded_by: str) -> None:

@@ -12,6 +12,8 @@ from chat.clock import Clock
 from chat.domain.library import Library
 from chat.errors import StoreError
 from chat.settings import Settings
+from chat.store.backup import sweep_work
+from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
 from chat.store.live import Live
 from chat.store.lock import FolderLock
@@ -54,6 +56,8 @@ class Store:
         if not read_only:
             settings.ensure_folders()
         lock = None if read_only else FolderLock(settings.lock_path)
+        if lock:
+            sweep_work(settings, "restore")
         writer = Writer()
         warnings: list[str] = []
         opening = partial(open_live, settings, clock, read_only=read_only, warn=warnings.append)
@@ -82,6 +86,10 @@ class Store:
         """The id of the last event this event loop was told of."""
         return self._head
 
+    async def log_head(self) -> Head:
+        """The id and hash of the last event, behind everything that waits to be written."""
+        return await self._writer.run(lambda: self._live.head)
+
     async def execute(
         self, decide: Decide, *, caused_by: str | None = None, drop_draft: str | None = None
     ) -> Commit:
@@ -109,6 +117,25 @@ class Store:
     async def rebuild(self) -> None:
         """Write the whole mirror anew from the log, in one transaction."""
         await self._writer.run(partial(rebuild_live, self._live))
+
+    async def exchange(self, put: Callable[[], T]) -> T:
+        """Let `put` place another database where this one is, while nobody reads or writes, and go on with that.
+
+        Listeners hear nothing of it. When `put` fails, the store goes on with what is there.
+        """
+
+        def exchanged() -> T:
+            try:
+                self._live.close()
+                return put()
+            finally:
+                self._reopen()
+
+        async with self._readers.paused():
+            try:
+                return await self._writer.run(exchanged)
+            finally:
+                self._library, self._head = self._live.library, self._live.head.id
 
     async def save_draft(self, key: str, body: str | None) -> None:
         """Keep unfinished text, or forget it."""
@@ -149,6 +176,16 @@ class Store:
             await self._writer.stop()
             if self._lock:
                 self._lock.release()
+
+    def _reopen(self) -> None:
+        """On the writer's thread. A database that cannot be opened leaves a store that refuses every command."""
+        before, warnings = self._live, list[str]()
+        try:
+            self._live = open_live(self._settings, before.clock, read_only=False, warn=warnings.append)
+            self.warnings = tuple(warnings)
+        except StoreError as problem:
+            before.fault, before.head_file = problem, None
+            raise
 
     def _committed(self, outcome: _Outcome) -> None:
         commit = outcome.commit

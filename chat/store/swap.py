@@ -17,7 +17,8 @@ import msgspec
 from chat.settings import Settings
 from chat.store.headfile import Head, HeadFile
 
-_NEW, _OLD, _READY, _HEAD = "new.db", "old", "ready", "head"
+NEW = "new.db"
+_OLD, _READY, _HEAD = "old", "ready", "head"
 _BESIDE = ("-wal", "-shm")
 
 
@@ -33,7 +34,7 @@ def begin(settings: Settings) -> Path:
     """An empty folder for the new database; returns where that is to be written."""
     discard(settings)
     settings.restoring_dir.mkdir(mode=0o700, parents=True)
-    return settings.restoring_dir / _NEW
+    return settings.restoring_dir / NEW
 
 
 def discard(settings: Settings) -> None:
@@ -48,7 +49,7 @@ def discard(settings: Settings) -> None:
 def decide(settings: Settings, head: Head, old_stays_as: str = "") -> None:
     """From here on the new database is the one; `finish` carries it out, now or after a kill."""
     folder = settings.restoring_dir
-    _sync(folder / _NEW)
+    _sync(folder / NEW)
     told = msgspec.json.encode(Ready(head.id, head.hash.hex(), old_stays_as))
     part = folder / f"{_READY}.part"
     part.write_bytes(told)
@@ -73,8 +74,8 @@ def finish(settings: Settings) -> bool:
         return False
     old = folder / _OLD
     old.mkdir(mode=0o700, exist_ok=True)
-    if (folder / _NEW).exists():
-        _take_place(settings, folder / _NEW, old)
+    if (folder / NEW).exists():
+        _take_place(settings, folder / NEW, old)
     _write_head(settings, Head(ready.head_id, bytes.fromhex(ready.head_hash)), old)
     kept = settings.db_path.with_name(ready.old_stays_as) if ready.old_stays_as else None
     if kept and not kept.exists():

@@ -20,9 +20,9 @@ from chat.settings import Settings
 from chat.store import connections, headfile, log, migrate
 from chat.store.chain import GENESIS
 from chat.store.headfile import Head
+from chat.store.heads import compare_heads
 from chat.store.rebuild import project
 from chat.store.rows import select
-from chat.store.start import compare_heads
 
 _MOST_OF_A_KIND = 20
 _COPY_PAGES = -1

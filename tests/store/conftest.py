@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from chat.clock import Clock
 from chat.settings import Settings, load_settings
-from chat.store import Store
+from chat.store import Store, backup
+from chat.store.backup_folder import Backup
 from tests.support import stories
+from tests.support.restoring import play
 
 
 @pytest.fixture
@@ -39,3 +42,13 @@ async def told(store: Store) -> Store:
         await store.execute(lambda state, step=step: stories.exchange("a", "a-1", step))
     await store.execute(lambda state: stories.exchange("b", "b-1", 1, "Nets dry on the wall."))
     return store
+
+
+@pytest.fixture
+async def kept(settings: Settings) -> Backup:
+    """A backup of two exchanges in chat a, after which the story went on for three more, and one in chat b."""
+    await play(settings, range(1, 5, 2))
+    made = await asyncio.to_thread(backup.make, settings, Clock(), "daily")
+    await play(settings, range(5, 11, 2))
+    await play(settings, range(1, 3, 2), "b")
+    return made
