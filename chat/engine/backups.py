@@ -127,6 +127,8 @@ class Backups:
         self.stage = "beginning"
         try:
             made = await asyncio.to_thread(backup.make, engine.settings, engine.clock, reason, self._teller())
+        except BackupRunning:
+            raise  # the other one is told of when it ends
         except ChatError as problem:
             self.problem = problem
             log.warning("backup_failed", reason=reason, code=problem.code, why=problem.message)

@@ -11,11 +11,12 @@ import shutil
 from typing import NamedTuple
 
 from chat.clock import Clock
+from chat.engine.backup_facts import ago, backup_facts
 from chat.errors import ChatError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
 from chat.settings import Settings
-from chat.store import maintenance
+from chat.store import backup, maintenance
 from chat.store.store import Store
 
 FREE_BYTES_WANTED = 200_000_000
@@ -33,6 +34,7 @@ def examine(settings: Settings, clock: Clock) -> list[Finding]:
         *_settings(settings),
         *_folder(settings),
         *asyncio.run(_database(settings, clock)),
+        *_backups(settings, clock),
         *asyncio.run(_endpoint(settings, clock)),
     ]
 
@@ -85,6 +87,19 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
         ]
     finally:
         await store.close()
+
+
+def _backups(settings: Settings, clock: Clock) -> list[Finding]:
+    if not settings.db_path.exists():
+        return []
+    try:
+        good = backup.newest_good(settings)
+    except ChatError as problem:
+        return [Finding("backups", False, f"{problem.message} {problem.next_step}")]
+    if good is None:
+        return [Finding("backups", True, "none yet; `chat backup` makes one, and a running server one a day")]
+    age = ago(backup_facts(good, clock.now())["age_s"])
+    return [Finding("backups", True, f"the newest good one is {good.name}, {age}")]
 
 
 def _library_version() -> Finding:

@@ -28,6 +28,7 @@ STATUS: dict[type[ChatError], int] = {
     errors.NotFound: 404,
     errors.Stale: 409,
     errors.TurnRunning: 409,
+    errors.BackupRunning: 409,
     errors.StoreError: 503,
     errors.StoreFull: 507,
     errors.ProviderError: 502,
