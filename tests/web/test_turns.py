@@ -216,6 +216,20 @@ async def test_one_turn_and_what_is_new_come_as_fragments(connected: Visitor) ->
     assert (await connected.json(f"/chats/{chat_id}/turns/{later['reply_id']}"))["role"] == "assistant"
 
 
+async def test_a_turn_the_story_went_away_from_is_an_empty_answer_to_a_tab_and_none_to_others(
+    connected: Visitor,
+) -> None:
+    chat_id = await connected.chat()
+    told = (await connected.say(chat_id, "One.")).json()
+    await connected.post(f"/chats/{chat_id}/undo", JSON)
+    for turn_id in told.values():
+        address = f"/chats/{chat_id}/turns/{turn_id}"
+        answer = await connected.client.get(address, headers=HTMX)
+        assert (answer.status_code, answer.content) == (204, b"")
+        await connected.json(address, 404)
+        await connected.get(address, 404)
+
+
 async def test_a_long_story_is_read_window_by_window(connected: Visitor) -> None:
     chat_id = await connected.chat()
     for number in range(30):

@@ -85,10 +85,16 @@ async def get_transcript(
 
 @router.get("/chats/{chat_id}/turns/{turn_id}")
 async def get_turn(request: Request, chat_id: str, turn_id: str) -> Response:
-    """One turn of the visible line; as a page of its own it leads to its place in the story."""
-    story = await read_story(engine_of(request), chat_id)
-    if not any(turn.id == turn_id for turn in story.turns):
-        story = await _story_up_to(request, chat_id, turn_id)
+    """One turn of the visible line; as a page of its own it leads to its place in the story.
+
+    A tab may ask for a turn of which it was told before it hears that the story went elsewhere: that is no error, and
+    there is nothing to show for it.
+    """
+    story = await _story_with(request, chat_id, turn_id)
+    if story is None and is_htmx(request):
+        return Response(status_code=204)
+    if story is None:
+        raise NotFound("There is no such turn on this line of the story.")
     if wants_json(request):
         return json_response(next(turn for turn in story.turns_as_json() if turn["id"] == turn_id))
     if not is_htmx(request):
@@ -138,13 +144,18 @@ def _older(story: Story) -> int | None:
     return story.turns[0].step if story.has_more else None
 
 
-async def _story_up_to(request: Request, chat_id: str, turn_id: str) -> Story:
-    """The window that ends with a turn. Raises NotFound when it is not on the visible line of this chat."""
+async def _story_with(request: Request, chat_id: str, turn_id: str) -> Story | None:
+    """The end of the story, or the window that ends with a turn. None when the turn is not on the visible line.
+
+    Raises NotFound when it is no turn of this chat at all.
+    """
     engine = engine_of(request)
+    story = await read_story(engine, chat_id)
+    if any(turn.id == turn_id for turn in story.turns):
+        return story
     async with engine.store.reading() as reader:
         turn = await views.turn(reader, turn_id)
-    if turn is not None and turn.chat_id == chat_id:
-        story = await read_story(engine, chat_id, turn.step + 1, limit=2)
-        if story.turns and story.turns[-1].id == turn_id:
-            return story
-    raise NotFound("There is no such turn in this chat.")
+    if turn is None or turn.chat_id != chat_id:
+        raise NotFound("There is no such turn in this chat.")
+    story = await read_story(engine, chat_id, turn.step + 1, limit=2)
+    return story if story.turns and story.turns[-1].id == turn_id else None
