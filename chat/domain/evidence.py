@@ -63,12 +63,25 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """`dated` are memories of the days that were named; `kept` holds the shortlist and its neighbours."""
+    """`dated` are memories of the days that were named; `kept` holds the shortlists and their neighbours.
+
+    `listed` has the shortlist of each question, in their order; without them every question looks at all that is kept.
+    """
 
     sample: Sample
     hits: dict[str, Hits]
     dated: tuple[int, ...] = ()
     kept: dict[int, Kept] = {}
+    listed: tuple[tuple[int, ...], ...] = ()
+
+    def about(self, number: int) -> Evidence:
+        """What one question has to look at: an earlier entry, which has little to say, only its own shortlist."""
+        if not number or len(self.listed) <= number:
+            return self
+        own = [one for one in self.listed[number] if one in self.kept]
+        around = (near for one in own for near in (self.kept[one].before, self.kept[one].after))
+        near = {one: self.kept[one] for one in (*own, *around) if one is not None and one in self.kept}
+        return msgspec.structs.replace(self, kept=near)
 
     def rarity(self, word: str) -> float:
         """The inverse document frequency of BM25, from the estimate of how many memories hold the word."""
@@ -88,10 +101,12 @@ def pairs(question: Question, evidence: Evidence) -> list[tuple[str, str]]:
     return list(combinations(rarest, 2))
 
 
-def shortlist(questions: Sequence[Question], evidence: Evidence, hidden: Iterable[int]) -> list[int]:
+def shortlists(
+    questions: Sequence[Question], evidence: Evidence, hidden: Iterable[int]
+) -> tuple[tuple[int, ...], ...]:
     """The memories worth reading: for each question those with the most rare words, newer first among equals."""
     unwanted = frozenset(hidden)
-    chosen: dict[int, None] = {}
+    chosen: list[tuple[int, ...]] = []
     for number, question in enumerate(questions):
         worth: dict[int, float] = dict.fromkeys(evidence.dated, 1.0) if question.spans else {}
         for word, weight in question.words.items():
@@ -101,5 +116,5 @@ def shortlist(questions: Sequence[Question], evidence: Evidence, hidden: Iterabl
         size = EARLIER_SHORTLIST if number else LATEST_SHORTLIST
         able = (one for one in worth if one not in unwanted)
         best = sorted(able, key=lambda one: (worth[one], one), reverse=True)
-        chosen.update(dict.fromkeys(best[:size]))
-    return list(chosen)
+        chosen.append(tuple(best[:size]))
+    return tuple(chosen)

@@ -90,8 +90,9 @@ def recall(
     voices = Voices(names)
     scores: dict[int, float] = {}
     reasons: dict[int, dict[str, None]] = {}
-    for question in questions:
-        ranked = [case for case in rank(question, evidence, voices) if case.event_id not in unwanted]
+    for number, question in enumerate(questions):
+        about = evidence.about(number)
+        ranked = [case for case in rank(question, about, voices) if case.event_id not in unwanted]
         is_latest = question.weight == LATEST_WEIGHT
         for place, case in enumerate(ranked if is_latest else ranked[:EARLIER_PLACES]):
             one = case.event_id

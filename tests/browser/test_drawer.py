@@ -31,9 +31,11 @@ def feeling(page: Page) -> Locator:
 
 
 async def edit(thing: Locator) -> Locator:
-    """Opens the form of a thing."""
+    """Opens the form of a thing; once it is open the focus moves into it, and what is typed before that goes astray."""
     await thing.locator(".edit > summary").click()
-    return thing.locator(".edit-form")
+    form = thing.locator(".edit-form")
+    await expect(form.locator(":focus")).to_have_count(1)
+    return form
 
 
 async def weather(page: Page, text: str) -> None:
@@ -121,8 +123,9 @@ async def test_keeping_theirs_leaves_everything_as_it_is(page: Page, watch: Watc
 async def test_typing_and_the_focus_survive_a_reply_and_all_it_changes(page: Page, server: Server) -> None:
     chat = desk.begin_story(server)
     await opened(page, server, chat)
-    await desk.say(page, '"My sister was the keeper of this light."')
+    await desk.say(page, '"My sister was the keeper of this light. Thank you for listening, you are kind."')
     await desk.answered(page)
+    await expect(feeling(page).locator(".reason")).to_be_visible()  # all of it is worked out
     memory = page.locator(".memory").first
     memory_id = await memory.get_attribute("id")
     form = await edit(page.locator(f"#{memory_id}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
@@ -61,7 +62,9 @@ async def test_a_reply_is_stopped_without_script(plain: Page, told: Server) -> N
     await expect(plain.locator(desk.SEND)).to_be_enabled()
 
 
-async def test_older_turns_are_a_link_away_without_script(plain: Page, server: Server) -> None:
+@pytest.mark.parametrize("model_says", [desk.counted(3)])
+async def test_older_turns_are_a_link_away_without_script(plain: Page, told: Server) -> None:
+    server = told
     chat = desk.begin_story(server)
     for number in range(28):
         answer = server.request("POST", f"/chats/{chat}/turns", form={"prose": f"Line {number}."})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.domain.evidence import Evidence, Hits, Kept, Sample, shortlist
+from chat.domain.evidence import Evidence, Hits, Kept, Sample, shortlists
 from chat.domain.memories import Memory
 from chat.domain.questions import WORDS_MAX, questions
 from chat.domain.recall import Recalled, recall
@@ -237,7 +237,15 @@ def test_the_shortlist_holds_the_best_of_each_question() -> None:
     asked = questions(["comet", "letter"], NAMES, NAMES, NOW)
     many = Hits(tuple(range(1000, 0, -1)), False)
     found = Evidence(Sample(1000, 1, 1000, 1), {"comet": many, "letter": Hits((7,), True)})
-    listed = shortlist(asked, found, hidden=(1000,))
-    assert 7 in listed
-    assert 1000 not in listed
-    assert len(listed) < 100
+    latest, earlier = shortlists(asked, found, hidden=(1000,))
+    assert earlier == (7,)
+    assert 1000 not in latest
+    assert len(latest) < 100
+
+
+def test_an_earlier_entry_looks_only_at_its_own_shortlist_and_what_stands_beside_it() -> None:
+    told = [*filler(1, 9), memory(10, "Mira: The comet came."), memory(11, "Mira: A letter lay there.")]
+    kept = {one.event_id: Kept(one, one.event_id - 1, one.event_id + 1) for one in told}
+    found = Evidence(Sample(11, 1, 11, 1), {}, (), kept, ((10,), (3,)))
+    assert found.about(0).kept.keys() == kept.keys()
+    assert found.about(1).kept.keys() == {2, 3, 4}

