@@ -18,6 +18,7 @@ from chat.engine.backups import Backups
 from chat.engine.digest import Digests
 from chat.engine.hub import Hub
 from chat.engine.impact import Impact
+from chat.engine.local_servers import LocalServers
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.timeline import Moved, Steps
@@ -48,6 +49,7 @@ class Engine:
         self.history_from: dict[tuple[str, str], str] = {}
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
+        self.local_servers = LocalServers(self)
         store.on_commit(lambda commit: publish(self.hub, commit))
 
     @property
@@ -73,6 +75,7 @@ class Engine:
             await run.finished.wait()
         await self.digests.stop()
         await self.backups.stop()
+        await self.local_servers.stop()
         self.hub.close()
 
     # Who is asked
@@ -135,6 +138,14 @@ class Engine:
 
     async def save_kickoff_draft(self, draft: KickoffDraft) -> None:
         await kickoff.save(self, draft)
+
+    async def begin_at_once(self, bot_id: str, chat_id: str = "") -> str | None:
+        """Begin as the bot's own opening says. Returns the chat's id, None when the opening has to be looked through.
+
+        `chat_id` is the id a fresh page gave the chat, so that a double click makes one.
+        """
+        draft = await kickoff.parse_own(self, bot_id, chat_id)
+        return await self.confirm_kickoff(draft) if draft and not draft.note else None
 
     async def confirm_kickoff(self, draft: KickoffDraft) -> str:
         """Make the chat; when the draft says so, the bot begins to speak. Returns the chat's id."""

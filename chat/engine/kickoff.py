@@ -5,6 +5,7 @@ A model that fails costs nothing here: the draft stands with plain defaults and 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ANSWER_TOKENS = 700
 KICKOFF_CHARS = 16_000
+_ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = No
     read = await _ask(engine, bot, you, text)
     draft = await _carried_over(engine, _draft(engine, bot, you, text, read))
     await save(engine, draft)
+    return draft
+
+
+async def parse_own(engine: Engine, bot_id: str, draft_id: str = "") -> KickoffDraft | None:
+    """Read the opening that was written with the bot; None where there is none. `draft_id` names the chat to be."""
+    bot, _ = _people(engine, bot_id, None)
+    if not bot.kickoff_prose.strip():
+        return None
+    draft = await parse(engine, bot_id, bot.kickoff_prose)
+    if _ULID.fullmatch(draft_id):
+        draft = msgspec.structs.replace(draft, draft_id=draft_id)
+        await save(engine, draft)
     return draft
 
 

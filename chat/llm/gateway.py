@@ -50,6 +50,14 @@ class Gateway:
         patience = Patience(self._clock, endpoint, first_token_s=15.0, between_tokens_s=15.0, total_s=60.0)
         return await list_models(self._wire, endpoint, patience)
 
+    async def glance(self, endpoint: Endpoint, within_s: float) -> list[ModelInfo]:
+        """What a server that may not be there lists, asked for no longer than this. Raises ProviderError."""
+        await self._wire.ready()
+        patience = Patience(
+            self._clock, endpoint, first_token_s=within_s, between_tokens_s=within_s, total_s=within_s
+        )
+        return await list_models(self._wire, endpoint, patience)
+
     async def probe(self, endpoint: Endpoint, model: str) -> Probe:
         """What works there, in sentences; costs a few short calls. With no model named, the first one is tried."""
         await load_structured()

@@ -25,6 +25,7 @@ STYLE_SHEETS = (
     "drawer.css",
     "lists.css",
     "travel.css",
+    "start.css",
 )
 """Joined in this order into the one style sheet that pages ask for, `style.css`."""
 _SMALL = 600

@@ -140,6 +140,7 @@ def frame(request: Request) -> dict[str, Any]:
         "path": _path(request),
         "fault": engine.store.fault,
         "is_demo": engine.is_demo,
+        "first_run": not engine.store.library.chats,
         "epoch": engine.hub.epoch,
         "notice": None,
         "rewriting": "",

@@ -12,7 +12,7 @@ from chat.settings import Settings
 from chat.web import assets, failures, stream
 from chat.web.assets import Assets
 from chat.web.pages import environment
-from chat.web.routes import backups, bots, chats, drawer, health, kickoff, travel, turns
+from chat.web.routes import backups, bots, chats, drawer, health, kickoff, local_servers, travel, turns
 from chat.web.routes import settings as settings_routes
 from chat.web.security import SecurityMiddleware
 
@@ -25,6 +25,7 @@ ROUTERS = (
     bots.router,
     kickoff.router,
     settings_routes.router,
+    local_servers.router,
     backups.router,
     health.router,
     stream.router,

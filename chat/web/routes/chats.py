@@ -182,7 +182,15 @@ def _with_bot(request: Request, chat: dict[str, Any]) -> dict[str, str]:
 def _welcome(request: Request) -> dict[str, Any]:
     engine = engine_of(request)
     person = engine.store.library.default_person()
-    return {"you": person.name if person else "", "is_named": is_named(person), "bots": shelved(engine)}
+    bots = shelved(engine)
+    begins = next((bot for bot in bots if bot.kickoff_prose.strip()), None)
+    return {
+        "you": person.name if person else "",
+        "is_named": is_named(person),
+        "bots": bots,
+        "begins": begins,
+        "key": engine.clock.new_id(),
+    }
 
 
 def _current_path(request: Request) -> str:

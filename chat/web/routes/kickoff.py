@@ -31,7 +31,10 @@ async def get_kickoff(request: Request, bot_id: str) -> Response:
 
 @router.post("/bots/{bot_id}/kickoff")
 async def post_kickoff(request: Request, bot_id: str) -> Response:
-    """`action`: parse reads `prose` into a draft, save keeps the fields, confirm begins the story with them."""
+    """`action`: parse reads `prose` into a draft, save keeps the fields, confirm begins the story with them.
+
+    begin does all of it at once with the bot's own opening; where that cannot be read it leads to the fields.
+    """
     bot = _bot(request, bot_id)
     fields = await read_fields(request)
     try:
@@ -44,7 +47,7 @@ async def post_kickoff(request: Request, bot_id: str) -> Response:
 
 async def _acted(request: Request, bot: Bot, fields: Fields) -> Response:
     engine, here = engine_of(request), f"/bots/{bot.id}/kickoff"
-    action = fields.choice("action", ("parse", "save", "confirm"))
+    action = fields.choice("action", ("parse", "save", "confirm", "begin"))
     if action == "parse":
         if not fields.text("prose").strip():
             raise BlankText("There is nothing to read yet.", "Write where the story begins, then read it.")
@@ -52,6 +55,9 @@ async def _acted(request: Request, bot: Bot, fields: Fields) -> Response:
         return see_other(request, here, draft=msgspec.to_builtins(draft))
     if fields.line("draft_id") in engine.store.library.chats:  # confirmed before: a double click
         return _to_chat(request, fields.line("draft_id"))
+    if action == "begin":
+        begun = await engine.begin_at_once(bot.id, fields.line("draft_id"))
+        return _to_chat(request, begun) if begun else see_other(request, here)
     draft = kickoff_form.from_form(fields, await _current(request, bot))
     if action == "save":
         await engine.save_kickoff_draft(draft)

@@ -25,7 +25,7 @@ async def get_settings(request: Request) -> Response:
     engine = engine_of(request)
     if wants_json(request):
         return json_response(settings_form.as_json(engine.settings, engine.store.library))
-    return await _page(request)
+    return await settings_page(request)
 
 
 @router.post("/settings")
@@ -52,7 +52,7 @@ async def post_test(request: Request) -> Response:
     if wants_json(request):
         told = [{"what": one.what, "ok": one.ok, "sentence": one.sentence} for one in findings]
         return json_response({"findings": told, "models": request.app.state.models})
-    return await _page(request, findings=findings)
+    return await settings_page(request, findings=findings)
 
 
 @router.get("/settings/models")
@@ -86,7 +86,9 @@ async def _kept(request: Request, fields: Fields) -> Response | None:
     except ChatError as error:
         if wants_json(request) or is_htmx(request):
             raise
-        return await _page(request, typed=fields.typed(), notice=Notice.of(error), status=status_of(error))
+        return await settings_page(
+            request, typed=fields.typed(), notice=Notice.of(error), status=status_of(error)
+        )
     return None
 
 
@@ -108,14 +110,16 @@ async def _keep(request: Request, fields: Fields) -> None:
         await engine.author_you(you_id, persona)
 
 
-async def _page(
+async def settings_page(
     request: Request,
     *,
     typed: dict[str, str] | None = None,
     findings: list[Finding] | None = None,
     notice: Notice | None = None,
     status: int = 200,
+    local: dict[str, Any] | None = None,
 ) -> Response:
+    """The page. `typed` is what was refused, `local` the servers found on this machine where that was waited for."""
     engine = engine_of(request)
     is_persona = bool(typed and "name" in typed)
     wrong = notice.field if notice else ""
@@ -124,6 +128,7 @@ async def _page(
         "people": settings_form.personas(engine.store.library, typed if is_persona else None),
         "connection": settings_form.connection_view(engine.settings, models, typed, wrong),
         "probe": findings,
+        "local": local or {"servers": None, "back": "settings"},
         "notice": notice,
     }
     return await page(request, "pages/settings.html", view, status=status)
