@@ -14,7 +14,9 @@ import msgspec
 from chat.domain.events import BranchSelected
 
 UNDO, REDO, RETRY, AGAIN, REWIND, SWIPE = "undo", "redo", "retry", "said again", "rewind", "swipe"
-"""Reasons of a selection. AGAIN is a turn of one's own written anew, which is about to follow."""
+MOMENT, CHECKPOINT = "select", "checkpoint"
+"""Reasons of a selection. AGAIN is a turn of one's own written anew, which is about to follow; MOMENT some moment of
+the story map, CHECKPOINT one that has a name."""
 _SAID = "user_turn"
 KEPT = 200
 
@@ -41,21 +43,16 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Places in the order they were reached; `at` is where the story stands, `tips` the last step of each branch."""
+    """Places in the order they were reached; `at` is where the story stands."""
 
     places: tuple[Place, ...] = ()
     at: int = -1
-    tips: dict[str, int] = {}
 
     def back(self) -> Place | None:
         return self.places[self.at - 1] if self.at > 0 else None
 
     def forward(self) -> Place | None:
         return self.places[self.at + 1] if self.at + 1 < len(self.places) else None
-
-    def is_tip(self, place: Place) -> bool:
-        """The place is shown by its branch as it is; otherwise it takes a fork to stand there."""
-        return self.tips.get(place.branch_id, place.step) <= place.step
 
     def here(self) -> Place | None:
         return self.places[self.at] if self.at >= 0 else None
@@ -64,15 +61,12 @@ class History(msgspec.Struct, frozen=True):
 def history_of(events: Iterable[Happened]) -> History:
     """Fold the story and selection events of one chat, in id order, into its history."""
     history = History()
-    tips: dict[str, int] = {}
     for event in events:
         if isinstance(event.data, BranchSelected):
             history = _selected(history, event.data)
         elif event.step is not None:
-            branch_id = event.branch_id or ""
-            tips[branch_id] = max(tips.get(branch_id, 0), event.step)
-            history = _stepped(history, branch_id, event.step, event.kind)
-    return msgspec.structs.replace(history, tips=tips)
+            history = _stepped(history, event.branch_id or "", event.step, event.kind)
+    return history
 
 
 def _selected(history: History, data: BranchSelected) -> History:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chat.domain import bots
 from chat.domain.bots import Bot
 from chat.domain.chats import Branch, Chat
+from chat.domain.checkpoints import Checkpoint
 from chat.domain.events import (
     BotArchived,
     BotAuthored,
@@ -21,12 +22,14 @@ from chat.domain.events import (
     ChatCreated,
     ChatRenamed,
     ChatRestored,
+    CheckpointNamed,
+    CheckpointRemoved,
     Event,
     YouAuthored,
 )
 from chat.domain.lineage import Lineage, lineage_of
 from chat.domain.people import Person
-from chat.domain.records import Change, Put, Record
+from chat.domain.records import Change, Drop, Put, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -38,6 +41,7 @@ class Library(msgspec.Struct, frozen=True):
     bots: dict[str, Bot] = {}
     chats: dict[str, Chat] = {}
     branches: dict[str, Branch] = {}
+    checkpoints: dict[str, Checkpoint] = {}
 
     def lineage(self, chat_id: str) -> Lineage:
         """The selected branch of a chat and its ancestors, with their cuts."""
@@ -153,6 +157,24 @@ def _branch_selected(library: Library, event: Event, data: BranchSelected) -> St
     return _chat(library, replace(library.chats[data.chat_id], branch_id=data.branch_id))
 
 
+def _checkpoint_named(library: Library, event: Event, data: CheckpointNamed) -> Step:
+    known = library.checkpoints.get(data.checkpoint_id)
+    checkpoint = Checkpoint(
+        id=data.checkpoint_id,
+        chat_id=data.chat_id,
+        branch_id=data.branch_id,
+        step=data.step,
+        name=data.name,
+        created_at=known.created_at if known else event.ts,
+    )
+    return replace(library, checkpoints=_with(library.checkpoints, checkpoint)), [Put(checkpoint)]
+
+
+def _checkpoint_removed(library: Library, event: Event, data: CheckpointRemoved) -> Step:
+    kept = {key: one for key, one in library.checkpoints.items() if key != data.checkpoint_id}
+    return replace(library, checkpoints=kept), [Drop(Checkpoint.table, (data.checkpoint_id,))]
+
+
 _CASES: dict[type, Callable[[Library, Event, Any], Step]] = {
     YouAuthored: _you_authored,
     BotAuthored: _bot_authored,
@@ -164,4 +186,6 @@ _CASES: dict[type, Callable[[Library, Event, Any], Step]] = {
     ChatRestored: _chat_restored,
     BranchForked: _branch_forked,
     BranchSelected: _branch_selected,
+    CheckpointNamed: _checkpoint_named,
+    CheckpointRemoved: _checkpoint_removed,
 }

@@ -46,3 +46,8 @@ def branch_at(lineage: Lineage, step: int) -> str:
         if step <= cut:
             owner = branch
     return owner
+
+
+def owner_of(branches: Mapping[str, Forked], branch_id: str, step: int) -> str:
+    """The branch on which a step lies that is seen from a branch: itself, or the ancestor it shares the step with."""
+    return branch_at(lineage_of(branches, branch_id), step)

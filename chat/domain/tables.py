@@ -5,7 +5,9 @@ from __future__ import annotations
 from chat.domain.activities import Activity
 from chat.domain.bots import Bot
 from chat.domain.chats import Branch, Chat
+from chat.domain.checkpoints import Checkpoint
 from chat.domain.edges import Edge, EdgeChange
+from chat.domain.landmarks import BranchTip, PlaceName, SceneStart
 from chat.domain.ledger import Ledger, ModelCall
 from chat.domain.memories import Memory, Witness
 from chat.domain.people import Person
@@ -20,6 +22,10 @@ _MIRRORS: tuple[type[Record], ...] = (
     Person,
     Chat,
     Branch,
+    Checkpoint,
+    BranchTip,
+    SceneStart,
+    PlaceName,
     Turn,
     ChatState,
     Place,

@@ -12,7 +12,18 @@ from chat.clock import Clock
 from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
-from chat.engine import authoring, digest, edits, impact, kickoff, recovery, scenes, timeline, turn
+from chat.engine import (
+    authoring,
+    checkpoints,
+    digest,
+    edits,
+    impact,
+    kickoff,
+    recovery,
+    scenes,
+    timeline,
+    turn,
+)
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.backups import Backups
 from chat.engine.digest import Digests
@@ -192,6 +203,25 @@ class Engine:
 
     async def redo(self, chat_id: str) -> Moved:
         return await timeline.redo(self, chat_id)
+
+    async def go_to(self, chat_id: str, branch_id: str, step: int) -> Moved:
+        return await timeline.stand(self, chat_id, branch_id, step)
+
+    async def name_turn(self, chat_id: str, turn_id: str, name: str) -> str:
+        """Name the moment right after a turn, or with no turn the present one. Returns the checkpoint's id."""
+        return await checkpoints.name_turn(self, chat_id, turn_id, name)
+
+    async def name_moment(self, chat_id: str, branch_id: str, step: int, name: str) -> str:
+        return await checkpoints.name_moment(self, chat_id, branch_id, step, name)
+
+    async def rename_checkpoint(self, chat_id: str, checkpoint_id: str, name: str) -> None:
+        await checkpoints.rename(self, chat_id, checkpoint_id, name)
+
+    async def remove_checkpoint(self, chat_id: str, checkpoint_id: str) -> None:
+        await checkpoints.remove(self, chat_id, checkpoint_id)
+
+    async def come_back(self, chat_id: str, checkpoint_id: str) -> Moved:
+        return await checkpoints.come_back(self, chat_id, checkpoint_id)
 
     async def undo_steps(self, chat_id: str) -> Steps:
         return await timeline.steps(self, chat_id)

@@ -9,14 +9,16 @@ from chat.engine.hub import Hub
 from chat.store.state import Commit
 
 _PARTS: dict[str, tuple[str, ...]] = {
-    "user_turn": ("transcript", "rail", "steps"),
+    "user_turn": ("transcript", "rail", "steps", "map"),
     "assistant_turn_started": ("transcript", "drawer"),
-    "assistant_turn": ("transcript", "rail", "drawer", "composer", "steps"),
+    "assistant_turn": ("transcript", "rail", "drawer", "composer", "steps", "map"),
     "branch_forked": (),
-    "branch_selected": ("transcript", "rail", "drawer", "composer", "steps"),
+    "branch_selected": ("transcript", "rail", "drawer", "composer", "steps", "map"),
+    "checkpoint_named": ("map",),
+    "checkpoint_removed": ("map",),
     "manual_edit": ("drawer", "rail", "steps"),
     "memory_pin_changed": ("drawer", "steps"),
-    "scene_closed": ("drawer", "rail", "steps"),
+    "scene_closed": ("drawer", "rail", "steps", "map"),
     "memory_written": ("drawer",),
     "digest_finished": ("drawer",),
     "model_call_finished": (),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from chat.domain import chats, exchange
 from chat.domain.chats import Chat
 from chat.domain.events import NewEvent
-from chat.domain.history import AGAIN, REDO, RETRY, REWIND, SWIPE, UNDO, Place
-from chat.domain.lineage import branch_at, is_visible
+from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
+from chat.domain.lineage import branch_at, is_visible, owner_of
 from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text
 from chat.engine.run import Run
@@ -35,7 +35,8 @@ WHAT: dict[str, str] = {
     RETRY: "the new reply",
     AGAIN: "the rewritten turn",
     SWIPE: "the change of reply",
-    "select": "the change of branch",
+    MOMENT: "the change of branch",
+    CHECKPOINT: "the return to a checkpoint",
 }
 
 Find = Callable[[State, Chat], tuple[Place, str]]
@@ -108,6 +109,23 @@ async def select(engine: Engine, chat_id: str, branch_id: str) -> Moved:
     return await _go(engine, chat_id, chosen)
 
 
+async def stand(engine: Engine, chat_id: str, branch_id: str, step: int, reason: str = MOMENT) -> Moved:
+    """Go to right after a step of any branch of this chat. Raises NotFound, Refused when it is there, TurnRunning."""
+
+    def there(state: State, chat: Chat) -> tuple[Place, str]:
+        branch = state.library.branches.get(branch_id)
+        if branch is None or branch.chat_id != chat_id or step < 0:
+            raise NotFound("There is no such moment in this chat.")
+        lies_on = owner_of(state.library.branches, branch_id, step)
+        head = state.world(chat_id).state.head_step
+        here = branch_at(state.library.lineage(chat_id), head)
+        if (lies_on, min(step, state.end(lies_on))) == (here, head):
+            raise Refused("The story stands at this moment already.")
+        return Place(lies_on, step, reason), reason
+
+    return await _go(engine, chat_id, there)
+
+
 async def undo(engine: Engine, chat_id: str) -> Moved:
     """Take the last action back, whatever it was; one's own words come back into the composer. Raises Refused."""
 
@@ -160,8 +178,7 @@ async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
     def gone(state: State) -> list[NewEvent]:
         now = state.library.chats[chat_id]
         place, reason = find(state, now)
-        history = state.history(chat_id)
-        here = history.here()
+        here = state.history(chat_id).here()
         latest = state.recent_turns(chat_id, 2)
         events, branch_id = _to(engine, state, now, place, reason)
         words = _own_words(latest) if reason == UNDO and here and here.what == "user_turn" else ""
@@ -177,17 +194,16 @@ async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
 
 
 def _to(engine: Engine, state: State, chat: Chat, place: Place, reason: str) -> tuple[list[NewEvent], str]:
-    history = state.history(chat.id)
-    if place.step < 0 or (history.is_tip(place) and place.branch_id != chat.branch_id):
-        step = history.tips.get(place.branch_id, max(place.step, 0))
-        return chats.select(chat, place.branch_id, step, reason), place.branch_id
+    end = state.end(place.branch_id)
+    if place.step < 0 or (end <= place.step and place.branch_id != chat.branch_id):
+        return chats.select(chat, place.branch_id, end, reason), place.branch_id
     unused = next(
         (
             branch.id
             for branch in state.library.branches.values()
             if (branch.parent_id, branch.fork_step) == (place.branch_id, place.step)
-            and branch.id not in history.tips
             and branch.id != chat.branch_id
+            and state.tip(branch.id) is None
         ),
         None,
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
 from chat.domain import library as libraries
-from chat.domain import turns
 from chat.domain import world as worlds
 from chat.domain.events import LEDGER, LIBRARY, BranchForked, BranchSelected, Event, chat_stream
 from chat.domain.ledger import Ledger
@@ -66,6 +66,8 @@ class Fold:
         if isinstance(event.data, BranchForked):
             self._untouched.add(event.data.branch_id)
         elif isinstance(event.data, BranchSelected):
+            head_step = self.world(event.data.chat_id).state.head_step
+            self._buffer.take(landmarks.left(before, event.data, head_step))
             self._cuts.pop(event.data.chat_id, None)
             if not self._shows_the_same(before, event.data):
                 self.worlds[event.data.chat_id] = self._refold(event.data.chat_id, event.id)
@@ -77,6 +79,7 @@ class Fold:
             raise StoreError(f"An event of kind {event.kind!r} has no place in the story of its chat.")
         self._untouched.discard(branch.id)
         self._buffer.take(turns.changes(event))
+        self._buffer.take(landmarks.changes(event))
         if self._is_visible(chat_id, event):
             self.worlds[chat_id], changes = worlds.evolve(self.world(chat_id), event)
             self._buffer.take(changes)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from chat.domain.activities import Activity
 from chat.domain.bots import Bot
 from chat.domain.chats import Branch, Chat
+from chat.domain.checkpoints import Checkpoint
 from chat.domain.edges import Edge
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
@@ -22,7 +23,9 @@ from chat.domain.scenes import Scene
 from chat.domain.world import ChatState, World
 from chat.store.rows import select
 
-LIBRARY_QUERIES = tuple(f"{select(record.table)} order by rowid" for record in (Person, Bot, Chat, Branch))
+LIBRARY_QUERIES = tuple(
+    f"{select(record.table)} order by rowid" for record in (Person, Bot, Chat, Branch, Checkpoint)
+)
 LEDGER_QUERY = select(Ledger.table)
 _OPEN_SCENE = "where id = (select scene_id from chat_state where chat_id = ?)"
 WORLD_QUERIES = (
@@ -51,12 +54,13 @@ def world(conn: sqlite3.Connection, chat_id: str) -> World:
 
 
 def library_of(found: Sequence[Sequence[Row]]) -> Library:
-    people, bots, chats, branches = found
+    people, bots, chats, branches, checkpoints = found
     return Library(
         people={person.id: person for person in map(Person.from_row, people)},
         bots={bot.id: bot for bot in map(Bot.from_row, bots)},
         chats={chat.id: chat for chat in map(Chat.from_row, chats)},
         branches={branch.id: branch for branch in map(Branch.from_row, branches)},
+        checkpoints={one.id: one for one in map(Checkpoint.from_row, checkpoints)},
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
 from chat.domain import library as libraries
-from chat.domain import turns
 from chat.domain import world as worlds
 from chat.domain.events import LEDGER, LIBRARY, chat_stream
 from chat.domain.ledger import Ledger
@@ -55,18 +55,22 @@ def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     cuts = {chat_stream(chat_id): dict(library.lineage(chat_id)) for chat_id in library.chats}
     known: dict[str, World] = {stream: worlds.empty(stream.removeprefix("chat:")) for stream in cuts}
     ledger = Ledger()
+    last_steps: dict[str, int] = {}
     for event in log.events_of(source.execute(_OTHER_EVENTS)):
         stream = event.stream
         if stream == LEDGER:
             ledger, changes = ledgers.evolve(ledger, event)
         else:
-            changes = turns.changes(event)
-            if (event.step or 0) <= cuts[stream].get(event.branch_id or "", -1):
+            changes = turns.changes(event) + landmarks.changes(event)
+            branch, step = event.branch_id or "", event.step or 0
+            last_steps[branch] = max(last_steps.get(branch, 0), step)
+            if step <= cuts[stream].get(branch, -1):
                 known[stream], more = worlds.evolve(known[stream], event)
                 changes += more[:-1]  # the last is always the state's row, which is written once, at the end
         buffer.take(changes)
         if buffer.size > _FLUSH_AT:
             buffer.flush()
+    buffer.take(landmarks.all_left(library, last_steps))
     buffer.take([Put(world.state) for world in known.values() if world.state.last_ts])
     buffer.flush()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chat.domain.events import Event, NewEvent
 from chat.domain.history import History
+from chat.domain.landmarks import BranchTip
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
 from chat.domain.lineage import is_visible
@@ -20,6 +21,7 @@ from chat.store.line import END, LinePages
 from chat.store.rows import select
 
 _BY_ID = f"{select(Turn.table)} where id = ?"
+_TIP = f"select step from {BranchTip.table} where id = ?"
 _MEMORY = f"{select(Memory.table)} where id = ?"
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
@@ -69,6 +71,20 @@ class State:
         steps = self._conn.execute(*actions.steps_query(chat_id)).fetchall()
         chosen = self._conn.execute(*actions.selections_query(chat_id, steps)).fetchall()
         return actions.history(steps, chosen)
+
+    def tip(self, branch_id: str) -> int | None:
+        """The last step of a branch of its own; None while nothing has happened on it since it was forked."""
+        branch = self.library.branches[branch_id]
+        if self.library.chats[branch.chat_id].branch_id == branch_id:
+            head = self.world(branch.chat_id).state.head_step
+            return head if head > branch.fork_step else None
+        found = self._conn.execute(_TIP, (branch_id,)).fetchone()
+        return found[0] if found else None
+
+    def end(self, branch_id: str) -> int:
+        """The step at which a branch ends, its own or the last that it shares."""
+        tip = self.tip(branch_id)
+        return self.library.branches[branch_id].fork_step if tip is None else tip
 
     def recent_turns(self, chat_id: str, limit: int) -> list[Turn]:
         """The last turns of the visible line, oldest first."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from chat.clock import Clock
-from chat.domain import chats, edits, pins
+from chat.domain import chats, checkpoints, edits, pins
 from chat.domain.events import (
     ActivityChange,
     BotAuthored,
@@ -289,6 +289,20 @@ class Telling(RuleBasedStateMachine):
         known = [one.id for one in self.live.library.branches.values() if one.chat_id == chat]
         chosen = known[int(share * (len(known) - 1))]
         self.do(chats.select(self.live.library.chats[chat], chosen, 0, "undo"))
+
+    @rule(chat=chat_ids, share=shares, name=texts)
+    def name_some_moment(self, chat: str, share: float, name: str) -> None:
+        """Of any branch; what is called that already in the chat is called something else, or nothing any more."""
+        known = self.live.library
+        alike = [one for one in known.checkpoints.values() if (one.chat_id, one.name) == (chat, name)]
+        if alike and share > 0.5:
+            self.do(checkpoints.remove(alike[0], chat))
+        elif alike:
+            self.do(checkpoints.rename(alike[0], chat, f"{name} again"))
+        elif place := self.some_place(chat, share):
+            self.do(
+                checkpoints.name(known.chats[chat], known.branches, *place, name, self.name("checkpoint"))
+            )
 
     # The library
 

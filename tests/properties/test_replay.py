@@ -28,6 +28,7 @@ from tests.support import stories
 
 FROM_DECISIONS = {
     "chat_renamed", "chat_archived", "chat_restored", "branch_selected", "memory_pin_changed", "manual_edit",
+    "checkpoint_named", "checkpoint_removed",
 }  # fmt: skip
 """Kinds the histories get from the domain's own decisions."""
 NOT_OF_A_HISTORY = {"bot_archived", "bot_restored", "log_gap_accepted"}
@@ -71,6 +72,21 @@ class Histories(Telling):
                 if is_visible(line, event.branch_id, event.step):
                     folded, _ = world.evolve(folded, event)
             assert loading.world(self.live.conn, chat) == folded
+
+    @invariant()
+    def a_branch_is_known_by_its_last_step(self) -> None:
+        """Exactly, selected or left, whatever came late to it."""
+        state = State(
+            self.live.library,
+            self.live.ledger,
+            self.live.conn,
+            lambda chat: loading.world(self.live.conn, chat),
+        )
+        told = "select branch_id, max(step) from event_log where branch_id is not null group by branch_id"
+        last = dict(self.live.conn.execute(told))
+        for branch in self.live.library.branches.values():
+            own = last.get(branch.id, -1)
+            assert state.tip(branch.id) == (own if own > branch.fork_step else None)
 
     @invariant()
     def recent_turns_are_the_end_of_the_visible_line(self) -> None:

@@ -17,6 +17,8 @@ from chat.domain.events.library import (
     ChatCreated,
     ChatRenamed,
     ChatRestored,
+    CheckpointNamed,
+    CheckpointRemoved,
     YouAuthored,
 )
 from chat.domain.events.payload import (
@@ -70,6 +72,8 @@ __all__ = [
     "ChatCreated",
     "ChatRenamed",
     "ChatRestored",
+    "CheckpointNamed",
+    "CheckpointRemoved",
     "ClockAdvanced",
     "ContainerCreated",
     "DigestFinished",

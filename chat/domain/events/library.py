@@ -101,3 +101,24 @@ class BranchSelected(LibraryPayload, frozen=True):
     step: int
     prior: str
     reason: str
+
+
+class CheckpointNamed(LibraryPayload, frozen=True):
+    """A moment of a chat got a name, or another one (`prior`): right after a step of a branch, selected or not."""
+
+    kind = "checkpoint_named"
+    chat_id: str
+    checkpoint_id: str
+    branch_id: str
+    step: int
+    name: str
+    prior: str = ""
+
+
+class CheckpointRemoved(LibraryPayload, frozen=True):
+    """A moment lost its name; the moment itself stays."""
+
+    kind = "checkpoint_removed"
+    chat_id: str
+    checkpoint_id: str
+    name: str
