@@ -8,12 +8,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from chat.errors import NotFound
+from chat.web.scripts import join_modules
 
 FOLDER = Path(__file__).parent / "static"
 STYLE_SHEETS = (
@@ -26,9 +28,12 @@ STYLE_SHEETS = (
     "lists.css",
     "travel.css",
     "start.css",
+    "phosphor.css",
 )
 """Joined in this order into the one style sheet that pages ask for, `style.css`."""
 _SMALL = 600
+_WORTH_SQUEEZING = 0.9  # of its size; a font is squeezed already
+_FILE_IN_STYLE = re.compile(rb'url\("([\w./-]+)"\)')
 _KEPT_FOR_EVER = "public, max-age=31536000, immutable"
 
 router = APIRouter()
@@ -46,6 +51,8 @@ class Asset(NamedTuple):
 def _asset(name: str, body: bytes) -> Asset:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     squeezed = gzip.compress(body, 9, mtime=0) if len(body) > _SMALL else b""
+    if len(squeezed) > len(body) * _WORTH_SQUEEZING:
+        squeezed = b""
     return Asset(body, squeezed, media_type, hashlib.sha256(body).hexdigest()[:12])
 
 
@@ -58,8 +65,11 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and path.parent.name != "css" and path.suffix != ".toml"
         }
-        files["style.css"] = b"\n".join((folder / "css" / name).read_bytes() for name in STYLE_SHEETS)
+        files["app.js"] = join_modules(folder / "app.js")
         self._assets = {name: _asset(name, body) for name, body in files.items()}
+        style = b"\n".join((folder / "css" / name).read_bytes() for name in STYLE_SHEETS)
+        style = _FILE_IN_STYLE.sub(lambda found: f'url("{self.url(found[1].decode())}")'.encode(), style)
+        self._assets["style.css"] = _asset("style.css", style)
 
     def url(self, name: str) -> str:
         """The address of a file, with the version of what it holds."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 _WORTH_SQUEEZING = 1400
 _NOT_IN_HTML = re.compile("[\x00\ud800-\udfff]")
-THEMES = ("system", "light", "dark")
+THEMES = ("system", "light", "dark", "phosphor")
+_SCHEMES = {"system": "light dark", "light": "light"}
+"""What a page is painted in before its style sheet is there; every other theme is dark."""
 
 
 def environment(assets: Assets) -> Environment:
@@ -132,11 +134,12 @@ def _path(request: Request) -> str:
 
 def frame(request: Request) -> dict[str, Any]:
     """What every page and part may show besides its own content."""
-    engine = engine_of(request)
+    engine, theme = engine_of(request), theme_of(request)
     return {
         "head": engine.store.head,
         "oob": False,
-        "theme": theme_of(request),
+        "theme": theme,
+        "scheme": _SCHEMES.get(theme, "dark"),
         "path": _path(request),
         "fault": engine.store.fault,
         "is_demo": engine.is_demo,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+from pathlib import Path
+
+import pytest
 
 from chat.web.assets import Assets
+from chat.web.pages import THEMES
+from chat.web.scripts import join_modules
 from tests.web.conftest import Visitor
 
 REQUESTS_MAX = 8
@@ -36,20 +41,65 @@ async def test_a_file_is_squeezed_only_for_who_reads_that(visitor: Visitor) -> N
     assert plain.content == asset.body == gzip.decompress(asset.squeezed)
 
 
-async def test_a_chat_page_is_light_and_asks_for_little(connected: Visitor) -> None:
+async def test_a_font_is_not_squeezed_again() -> None:
+    asset = Assets().get("vendor/ibm-plex-mono-latin.woff2")
+    assert asset
+    assert (asset.media_type, asset.squeezed) == ("font/woff2", b"")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_a_chat_page_is_light_and_asks_for_little(connected: Visitor, theme: str) -> None:
     bot_id = await connected.bot()
     chat_id = await connected.chat(bot_id)
     for number in range(25):
         await connected.say(chat_id, f"{number} " + "and then the rain began again " * 20)
-    page = await connected.client.get(f"/chats/{chat_id}", headers={"Accept-Encoding": "gzip"})
+    headers = {"Accept-Encoding": "gzip", "Cookie": f"theme={theme}"}
+    page = await connected.client.get(f"/chats/{chat_id}", headers=headers)
     assert page.headers["content-encoding"] == "gzip"
     files = set(re.findall(r'(?:src|href)="/static/([^"?]+)', page.text)) | {"live.js"}
-    sources = [
-        asset.body.decode() for name in files if (asset := Assets().get(name)) and name.endswith(".js")
-    ]
-    files |= {name for source in sources for name in re.findall(r'from "\./([^"]+)"', source)}
+    assert any(name.endswith(".woff2") for name in files) == (theme == "phosphor")
     sent = len(gzip.compress(page.content, 1)) + sum(
         len(Assets().get(name).squeezed or Assets().get(name).body) for name in files
     )  # type: ignore[union-attr]
     assert len(files) + 1 <= REQUESTS_MAX  # the page itself; the stream stays open and is no part of loading
     assert sent <= WIRE_BYTES_MAX
+
+
+def test_the_style_sheet_names_the_very_font_that_was_loaded_ahead() -> None:
+    assets = Assets()
+    style = assets.get("style.css")
+    assert style
+    named = re.findall(r'url\("([^"]+)"\)', style.body.decode())
+    assert assets.url("vendor/ibm-plex-mono-latin.woff2") in named
+    assert all(assets.url(url.split("?")[0].removeprefix("/static/")) == url for url in named)
+
+
+def test_a_page_asks_for_one_script_of_ours_however_many_it_is_written_in() -> None:
+    script = Assets().get("app.js")
+    assert script
+    body = script.body.decode()
+    assert "class Transcript" in body
+    assert not re.search(r"^(import|export)\b", body, re.MULTILINE)
+
+
+def test_scripts_keep_their_own_names_when_they_are_joined(tmp_path: Path) -> None:
+    (tmp_path / "one.js").write_text("const KEPT = 1;\nexport const one = KEPT;\n", "utf-8")
+    (tmp_path / "two.js").write_text(
+        'import { one } from "./one.js";\nconst KEPT = one + 1;\nexport function two() {\n  return KEPT;\n}\n',
+        "utf-8",
+    )
+    (tmp_path / "main.js").write_text(
+        'import { one } from "./one.js";\nimport { two } from "./two.js";\ntell(one, two());\n', "utf-8"
+    )
+    joined = join_modules(tmp_path / "main.js").decode()
+    assert joined.count("const KEPT = 1;") == 1
+    assert joined.endswith("const { one } = $one;\nconst { two } = $two;\ntell(one, two());\n")
+
+
+@pytest.mark.parametrize(
+    "line", ['import * as all from "./one.js";', "export default 1;", 'export { one } from "./one.js";']
+)
+def test_a_script_of_another_shape_is_refused_when_the_program_starts(tmp_path: Path, line: str) -> None:
+    (tmp_path / "main.js").write_text(line + "\n", "utf-8")
+    with pytest.raises(ValueError, match="cannot be joined"):
+        join_modules(tmp_path / "main.js")

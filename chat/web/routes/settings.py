@@ -70,7 +70,7 @@ async def get_models(request: Request) -> Response:
 
 @router.post("/settings/theme")
 async def post_theme(request: Request) -> Response:
-    """Chooses the colours (`theme`: system, light or dark) and goes back to the page it came from."""
+    """Chooses the colours (`theme`: system, light, dark or phosphor) and goes back to the page it came from."""
     fields = await read_fields(request)
     theme = fields.choice("theme", THEMES)
     back = fields.line("back")

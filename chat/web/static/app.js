@@ -1,8 +1,10 @@
 // What the page does with facts from the server: it fetches the parts they name and puts them in place.
 // Every page works without it; it must never invent a word of the story or show one the server has not stored.
 
-import { ask, Composer, Travel } from "./composer.js";
+import { ask, Composer } from "./composer.js";
+import { Drawer } from "./drawer.js";
 import { headOf, parse, Transcript } from "./transcript.js";
+import { Travel } from "./travel.js";
 
 const GATHER = 100; // ms within which several facts lead to one look at a part
 const AGAIN = 1500; // ms until a part that could not be fetched is asked for again
@@ -102,25 +104,16 @@ function partLook(id, address, isWanted) {
 }
 
 const drawer = byId("drawer-panel");
+const sheet = drawer && new Drawer(drawer, chat, outOfBand);
 const looks = { rail: partLook("rail", "/rail") };
 if (chat) {
   looks.status = partLook("status", `/chats/${chat}/status`);
   looks.steps = partLook("steps", `/chats/${chat}/steps`);
   looks.draft = new Look(() => composer.renew());
-  looks.drawer = new Look(async () => (await drawerSheet()).renew(), () => drawer?.open);
+  looks.drawer = new Look(() => sheet.renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
 }
-drawer?.addEventListener("toggle", () => {
-  if (drawer.open) void drawerSheet();
-  looks.drawer.wake();
-});
-
-for (const sign of ["pointerover", "focusin"]) drawer?.addEventListener(sign, () => void drawerSheet(), { once: true });
-
-/** What is in the drawer, once somebody is about to look into it: nothing of it is loaded with the page. */
-function drawerSheet() {
-  return (drawerSheet.made ??= import("./drawer.js").then(({ Drawer }) => new Drawer(drawer, chat, outOfBand)));
-}
+drawer?.addEventListener("toggle", () => looks.drawer.wake());
 
 // The story.
 
@@ -384,5 +377,4 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
 
 lock();
-if (drawer?.open) void drawerSheet();
 if (transcript?.pinned) transcript.toEnd();
