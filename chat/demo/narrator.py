@@ -29,6 +29,8 @@ _LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("react", "beat sight turn"),
 )
 _ASKS = re.compile(r"\?|^\W*(?:what|who|where|why|how|when)\b", re.I)
+_ASKED = re.compile(r"^(?:please |have the narrator |let the narrator )+", re.I)
+_DIRECTION_CHARS = 400
 _STAGES = 6
 _FEWEST, _MOST = 62, 118
 # Only when every part has been told: the count makes each of these new.
@@ -50,6 +52,7 @@ class _Reply:
         prompt = take_apart(messages)
         self.stage = set_stage(prompt)
         self.turns = prompt.turns
+        self.happens = _happening(prompt.direction)
         self.turn = None if prompt.words is None else hear(prompt.words, self.stage.name)
         self.count = len(self.turns)
         self.rng = Random(_mix(messages, seed))
@@ -63,7 +66,8 @@ class _Reply:
         paragraphs = [part.split() for part in self._layout()]
         drawn = {name: self._draw(name) for names in paragraphs for name in names}
         self._fit(paragraphs, drawn)
-        return typeset([[drawn[name] for name in names] for names in paragraphs], self.stage)
+        told = typeset([[drawn[name] for name in names] for names in paragraphs], self.stage)
+        return f"{self.happens}\n\n{told}" if self.happens else told
 
     def _layout(self) -> tuple[str, ...]:
         if self.turn is None:
@@ -170,6 +174,13 @@ class _Reply:
             if _length(drawn) < _FEWEST and not drawn.get(name):
                 drawn[name] = self._draw(name)
                 paragraphs[max(0, len(paragraphs) - 2)].append(name)
+
+
+def _happening(direction: str) -> str:
+    """What the player directs, as narration of its own: a script can do no more than let it happen."""
+    words = _ASKED.sub("", " ".join(direction.split()))[:_DIRECTION_CHARS].strip()
+    end = "" if words.endswith((".", "!", "?", "…", '"', "*")) else "."
+    return f"{words[:1].upper()}{words[1:]}{end}" if words else ""
 
 
 def _length(drawn: dict[str, str]) -> int:

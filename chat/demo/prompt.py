@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 _NOTES = re.compile(r"\[Notes for this reply[^\]\n]*\]\n?(?P<notes>.*?)\[End of notes\]", re.S)
 _NARRATED = re.compile(r"^Narrator: .*?(?=^[^\n:]{1,60}: |\Z)", re.S | re.M)
+_DIRECTION = re.compile(r"^<direction>\n(?P<what>.*?)\n</direction>$", re.S | re.M)
 _NAMED = re.compile(r"^\s*[^\n:]{1,60}: ")
 _CUE = re.compile(r"^\s*\[(?!\s*ooc\b)[^\]\n]*\]\s*$", re.M | re.I)
 
@@ -33,6 +34,12 @@ class Prompt:
     told: str
     said: tuple[Message, ...]
     words: str | None
+
+    @property
+    def direction(self) -> str:
+        """What the player tells this very reply to bring about."""
+        found = _DIRECTION.search(self.told)
+        return found["what"].strip() if found else ""
 
     @property
     def turns(self) -> list[str]:

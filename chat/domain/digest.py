@@ -28,7 +28,7 @@ from chat.domain.people import is_you
 from chat.domain.pins import pins_after
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
-from chat.domain.witness import readable, witnesses
+from chat.domain.witness import UNHEARD, readable, witnesses
 from chat.domain.world import World
 
 DELTA_MAX = 10
@@ -95,12 +95,12 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 def lines_of(exchange: Sequence[Turn]) -> list[Line]:
-    """The segments a classifier may read: neither asides nor thoughts, numbered from 1 through the exchange."""
+    """The segments a classifier may read: no asides, thoughts or directions, numbered from 1 through the exchange."""
     shown = [
         (turn, segment)
         for turn in exchange
         for segment in turn.segments
-        if segment.kind not in ("ooc", "thought") and readable(segment).strip()
+        if segment.kind not in (*UNHEARD, "thought") and readable(segment).strip()
     ]
     return [Line(number, turn, segment) for number, (turn, segment) in enumerate(shown, 1)]
 

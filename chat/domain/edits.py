@@ -30,8 +30,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "place": ("name", "container_type", "is_moving", "is_public"),
     "clock": ("at",),
     "weather": ("weather",),
+    "note": ("words", "stands"),
 }
 """What can be edited, and which of its fields."""
+
+NOTE_PLACES = ("last", "first")
+"""Where an author's note stands among the notes of a prompt: right before the player's words, or ahead of all else."""
 
 TEXT_CHARS = 2_000
 LIST_ITEMS = 40
@@ -67,6 +71,8 @@ def edit(
     if not changed and not freed:
         return []
     fixes = tuple(key for name in changed if (key := _key(what, target, name)) not in freed)
+    if what == "note":
+        fixes = ()  # nobody but the player ever writes it
     prior = {name: now[name] for name in changed}
     return [ManualEdit(what=what, target=target, values=changed, prior=prior, fixes=fixes, releases=freed)]
 
@@ -86,6 +92,8 @@ def current(world: World, what: str, target: str, memory: Memory | None = None) 
         return {"at": state.clock_at}, state.setting_revision
     if what == "weather":
         return {"weather": state.weather}, state.setting_revision
+    if what == "note":
+        return {"words": state.note, "stands": state.note_stands}, state.note_revision
     record = _record(world, what, target, memory)
     values = {name: getattr(record, name) for name in FIELDS[what]}
     return values, record.revision  # type: ignore[attr-defined]
@@ -120,9 +128,14 @@ def _clean(name: str, value: Any) -> Any:
         return tuple(line.strip()[:TEXT_CHARS] for line in value if line.strip())[:LIST_ITEMS]
     if name.startswith("is_"):
         return bool(value)
-    text = str(value).strip()
+    return _text(name, str(value).strip())
+
+
+def _text(name: str, text: str) -> str:
     if name == "at":
         return story_clock(text)
+    if name == "stands" and text not in NOTE_PLACES:
+        raise ValueRefused("An author's note stands first or last.", field=name)
     if name in ("name", "text") and not text:
         raise ValueRefused("This cannot be empty.", "Write something, or leave it as it was.", field=name)
     if len(text) > TEXT_CHARS and name != "text":
@@ -183,6 +196,17 @@ def _weather(world: World, event: Event, data: ManualEdit) -> Step:
     return replace(world, state=replace(world.state, weather=weather, setting_revision=event.id)), []
 
 
+def _note(world: World, event: Event, data: ManualEdit) -> Step:
+    now = world.state
+    after = replace(
+        now,
+        note=data.values.get("words", now.note),
+        note_stands=data.values.get("stands", now.note_stands),
+        note_revision=event.id,
+    )
+    return replace(world, state=after), []
+
+
 CASES: dict[str, Callable[[World, Event, ManualEdit], Step]] = {
     "activity": _activity,
     "edge": _edge,
@@ -190,4 +214,5 @@ CASES: dict[str, Callable[[World, Event, ManualEdit], Step]] = {
     "place": _place,
     "clock": _clock,
     "weather": _weather,
+    "note": _note,
 }

@@ -1,4 +1,4 @@
-"""Splits one turn into narration, dialogue, action, asides, whispers and thoughts, without a model.
+"""Splits one turn into narration, dialogue, action, asides, whispers, thoughts and directions, without a model.
 
 One pass, linear in the text; the segments always join to the input. Where the marks are ambiguous the reading
 that fewer ears hear wins: an open `((` or a whisper to a name nobody bears never becomes something everyone
@@ -13,12 +13,13 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["narration", "dialogue", "action", "ooc", "whisper", "thought"]
+Kind = Literal["narration", "dialogue", "action", "ooc", "whisper", "thought", "direction"]
+"""A direction ("/narrate it begins to rain") tells the model what the next reply is to bring about."""
 
 
 class Segment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """`to` holds entity ids (whispers only). The first `cue` characters of a whisper or thought are its
-    command ("/whisper Mira "), not words."""
+    """`to` holds entity ids (whispers only). The first `cue` characters of a whisper, thought or direction are
+    its command ("/whisper Mira "), not words."""
 
     kind: Kind
     text: str
@@ -34,7 +35,9 @@ BLANKS = (  # all other white space, and what takes no room at all
 _BLANK = f"[{BLANKS}]*"
 _MARK = re.compile(rf'[{LINE_ENDS}(*"“”„«»「」『』]')
 _BREAK = re.compile(rf"(?:\r\n|[{LINE_ENDS}])(?P<empty>{_BLANK}[{LINE_ENDS}])?")
-_COMMAND = re.compile(rf"{_BLANK}/(?P<word>whisper|think)(?!\w)", re.IGNORECASE)
+_COMMAND = re.compile(rf"{_BLANK}/(?P<word>whisper|think|narrate)(?!\w)", re.IGNORECASE)
+_COMMANDS: dict[str, Kind] = {"whisper": "whisper", "think": "thought", "narrate": "direction"}
+_ONE_LINE = frozenset(_COMMANDS.values())
 _OPEN_ASIDE = re.compile(r"\({2,}")
 _STARS = re.compile(r"\*+")
 _PARENS = re.compile(r"\({2,}|\){2,}")
@@ -105,22 +108,22 @@ class _Scanner:
             self._done.append(Segment(segment.kind, words, segment.to, cue))
 
     def _line_end(self, place: int) -> int:
-        """A line end ends a whisper or thought, an empty line ends whatever is open; a command may follow."""
+        """A line end ends what a command began, an empty line whatever is open; a command may follow."""
         line = _BREAK.match(self._text, place)
-        if line and (line["empty"] or self._mode in ("whisper", "thought")) and self._mode != "narration":
+        if line and (line["empty"] or self._mode in _ONE_LINE) and self._mode != "narration":
             self._cut(place)
         return self._command(
             line.start("empty") if line and line["empty"] else line.end() if line else place + 1
         )
 
     def _command(self, place: int) -> int:
-        """Begins a whisper or thought if the line that starts at `place` asks for one."""
+        """Begins a whisper, thought or direction if the line that starts at `place` asks for one."""
         command = _COMMAND.match(self._text, place)
         if not command:
             return place
-        thought = command["word"].lower() == "think"
-        self._cut(place, "thought" if thought else "whisper")
-        end = self._after_gap(command.end()) if thought else self._addressee(command.end())
+        mode = _COMMANDS[command["word"].lower()]
+        self._cut(place, mode)
+        end = self._addressee(command.end()) if mode == "whisper" else self._after_gap(command.end())
         self._cue = end - place
         return end
 

@@ -11,13 +11,16 @@ from collections.abc import Iterable, Sequence
 
 from chat.domain.segments import Segment
 
+UNHEARD = ("ooc", "direction")
+"""Nobody in the story hears these: an aside is for the player alone, a direction for who writes the reply."""
+
 _NAME_IN_CUE = re.compile(r"\s*/whisper[\s:,]*(.*?)[\s:,]*\Z", re.IGNORECASE | re.DOTALL)
 _TOO_MANY_LINES = re.compile(r"\n[^\S\n]*\n\s*\n")
 
 
 def witnesses(segment: Segment, speaker: str, present: Sequence[str]) -> frozenset[str]:
-    """Ids of those who hear the segment. The speaker hears all of their own but asides."""
-    if segment.kind == "ooc":
+    """Ids of those who hear the segment. The speaker hears all of their own but asides and directions."""
+    if segment.kind in UNHEARD:
         return frozenset()
     if segment.kind == "thought":
         return frozenset((speaker,))
@@ -44,9 +47,17 @@ def readable(segment: Segment) -> str:
         return words
     if segment.kind == "thought":
         return f"(thinking) {words}"
+    if segment.kind == "direction":
+        return f"(direction) {words}"
     named = _NAME_IN_CUE.match(segment.text[: segment.cue])
     name = named[1].strip('"“”„«»') if named else ""
     return f"(whispering to {name}) {words}" if name else f"(whispering) {words}"
+
+
+def directions(segments: Iterable[Segment]) -> str:
+    """What the player tells the next reply to bring about, a line for each direction; empty when that is nothing."""
+    told = (one.text[one.cue :].strip() for one in segments if one.kind == "direction")
+    return "\n".join(words for words in told if words)
 
 
 def _seam(heard: str, unheard: str) -> str:

@@ -51,6 +51,7 @@ class ChatState(Record, frozen=True):
     """The scalar part of a world: story time in UTC, weather, who is present, where the line stands.
 
     `fixed` names the values the player set by hand, such as "clock" or "edge:<source>><target>:trust".
+    `note` is the author's note of this chat, `note_stands` its place in a prompt.
     """
 
     table = "chat_state"
@@ -66,6 +67,9 @@ class ChatState(Record, frozen=True):
     last_ts: str = ""
     fixed: tuple[str, ...] = ()
     setting_revision: int = 0
+    note: str = ""
+    note_stands: str = "last"
+    note_revision: int = 0
 
 
 class World(msgspec.Struct, frozen=True):

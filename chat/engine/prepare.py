@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chat.domain.exchange import unanswered
 from chat.domain.places import Place
 from chat.domain.recall import Found, Recalled
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
-from chat.domain.witness import witnessed_text
+from chat.domain.witness import directions, witnessed_text
 from chat.engine.context import Context, read_context
 from chat.engine.run import Run
 from chat.errors import Refused
@@ -75,14 +76,15 @@ def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Se
     world = state.world(chat_id)
     words = witnessed_text(segments, you.id, world.state.present, bot.id)
     context = Context(library, world, bot, you, (), Recalled())
-    assemble(_input(context, (), words or None), _budget(engine), count)
+    assemble(_input(context, (), words or None, directions(segments)), _budget(engine), count)
 
 
 def _assemble(engine: Engine, run: Run, context: Context) -> Assembled:
     turns = [_prompt_turn(context, turn) for turn in context.turns]
     heard = [turn for turn in turns if turn.text]
     words = heard.pop().text if heard and heard[-1].is_you else None
-    given = _input(context, heard, words)
+    directed = [directions(turn.segments) for turn in unanswered(context.turns) if turn.role == "user"]
+    given = _input(context, heard, words, "\n".join(filter(None, directed)))
     return assemble(given, _budget(engine), count, history_from=_history_from(engine, run))
 
 
@@ -117,7 +119,9 @@ def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:
     return PromptTurn(turn.id, turn.speaker, name, turn.role == "user", text, count(text))
 
 
-def _input(context: Context, turns: Sequence[PromptTurn], words: str | None) -> PromptInput:
+def _input(
+    context: Context, turns: Sequence[PromptTurn], words: str | None, direction: str = ""
+) -> PromptInput:
     """What the prompt is made of. Of the player's persona only name, pronouns and appearance ever get here."""
     bot, you, world = context.bot, context.you, context.world
     place = world.place()
@@ -146,6 +150,9 @@ def _input(context: Context, turns: Sequence[PromptTurn], words: str | None) -> 
         withheld=context.withheld(),
         turns=tuple(turns),
         player_words=words,
+        direction=direction,
+        author_note=world.state.note,
+        author_note_first=world.state.note_stands == "first",
     )
 
 

@@ -59,6 +59,7 @@ class PromptInput:
 
     `turns` and `memories` are oldest first and best first; `passed_over` came close;
     `withheld` says what was kept from the bot, and why.
+    `direction` is what the player tells this reply to bring about, `author_note` what every reply of the chat heeds.
     Of the player only name, pronouns and `you_appearance` are told, never the persona.
     """
 
@@ -87,3 +88,6 @@ class PromptInput:
     player_words: str | None = None
     withheld: tuple[tuple[str, str], ...] = ()
     summaries: tuple[str, ...] = ()
+    direction: str = ""
+    author_note: str = ""
+    author_note_first: bool = False

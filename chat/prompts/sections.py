@@ -107,6 +107,8 @@ def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Se
 def notes_sections(given: PromptInput, budget: Budget, count: Count, memories: int) -> list[Section]:
     """What is true now, with the best `memories` of the recalled ones."""
     make = _Maker(given, budget, count)
+    note = make.say(given.author_note, 10)
+    make.add("author_note", "should", "notes", note and given.author_note_first, note=note)
     place, clock = name_of(given.place), name_of(given.clock_text)
     make.add("now", "must", "notes", clock=clock, place=place, weather=make.say(given.weather, 1))
     activities = [(name_of(name), make.say(doing, 1)) for name, doing in given.activities if doing.strip()]
@@ -114,8 +116,12 @@ def notes_sections(given: PromptInput, budget: Budget, count: Count, memories: i
     make.add("feelings", "should", "notes", **_feelings(given.feeling, make))
     recalled = make.memories([memory.text for memory in given.memories[:memories]])
     make.add("memories", "should", "notes", recalled, memories=recalled)
-    note = make.say(given.scene_note, 3)
-    make.add("scene_note", "nice", "notes", note, note=note)
+    about = make.say(given.scene_note, 3)
+    make.add("scene_note", "nice", "notes", about, note=about)
+    note = make.say(given.author_note, 10)
+    make.add("author_note", "should", "notes", note and not given.author_note_first, note=note)
+    direction = make.say(given.direction, 100)
+    make.add("direction", "must", "notes", direction, direction=direction)
     return make.made
 
 

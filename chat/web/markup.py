@@ -24,7 +24,7 @@ _SANITISER = nh3.Cleaner(
     tags={"p", "em", "i", "strong", "b", "br", "blockquote", "span"},
     clean_content_tags=set(),
     attributes={},
-    allowed_classes={"span": {"dialogue", "ooc", "whisper", "thought", "cue"}},
+    allowed_classes={"span": {"dialogue", "ooc", "whisper", "thought", "direction", "cue"}},
     link_rel=None,
 )
 _NOT_IN_HTML = re.compile("[\x00\ud800-\udfff]")

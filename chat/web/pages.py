@@ -16,7 +16,7 @@ from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
 from chat.web.portraits import monogram, speaker_hue
-from chat.web.views.editors import SIGNIFICANCE
+from chat.web.views.editors import NOTE_PLACES, SIGNIFICANCE
 from chat.web.views.rail import rail
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ def environment(assets: Assets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.globals |= {"asset": assets.url, "themes": THEMES, "significance": SIGNIFICANCE}
+    made.globals |= {
+        "asset": assets.url,
+        "themes": THEMES,
+        "significance": SIGNIFICANCE,
+        "note_places": NOTE_PLACES,
+    }
     made.filters |= {
         "turn": render_turn,
         "monogram": monogram,

@@ -52,7 +52,7 @@ def test_the_smallest_prompt_reads_like_this() -> None:
 def test_the_manifest_is_plain_json_and_tells_everything() -> None:
     made = assemble(FULL, BUDGET, count)
     told = json.loads(json.dumps(made.manifest.as_dict()))
-    assert told["prompts"] == {"narrate_system": 1, "narrate_volatile": 1}
+    assert told["prompts"] == {"narrate_system": 1, "narrate_volatile": 2}
     assert told["memories"] == [
         {"memory_id": "m1", "score": 2.5, "why": "says key", "used": True, "left_out": ""},
         {"memory_id": "m2", "score": 1.5, "why": "says sister", "used": True, "left_out": ""},

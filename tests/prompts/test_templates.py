@@ -16,7 +16,7 @@ WORDS_OF_VERSION = {
     "digest": (2, "1525f5eb9c52"),
     "kickoff": (1, "f7d4e9d7bff2"),
     "narrate_system": (1, "956462c6142e"),
-    "narrate_volatile": (1, "1260b8ef2e20"),
+    "narrate_volatile": (2, "815fb117969a"),
     "scene_memory": (1, "22a4d6291413"),
 }
 

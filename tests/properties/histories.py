@@ -259,6 +259,7 @@ class Telling(RuleBasedStateMachine):
         now, memory = loading.world(self.live.conn, chat), self.visible_memory(chat, share)
         wanted: list[tuple[str, str, dict[str, object]]] = [
             ("weather", "", {"weather": text}),
+            ("note", "", {"words": text, "stands": "first" if number > 50 else "last"}),
             ("clock", "", {"at": f"1887-03-05T18:00:{number % 60:02}+00:00"}),
             *(("activity", entity, {"action": text, "holding": text.split()}) for entity in now.activities),
             *(("edge", ">".join(pair), {"affinity": number, "summary": text}) for pair in now.edges),

@@ -84,7 +84,7 @@ async def test_the_same_facts_come_as_json(connected: Visitor, peer: Peer) -> No
     assert reply["prompt"]["sections"]
     assert reply["digest"]["failed"] is False
     assert {one["what"] for one in data["editable"]} == {
-        "place", "clock", "weather", "activity", "edge", "memory",
+        "place", "clock", "weather", "activity", "edge", "memory", "note",
     }  # fmt: skip
 
 

@@ -263,7 +263,7 @@ class DigestFinished(StoryPayload, frozen=True):
 
 
 class ManualEdit(StoryPayload, frozen=True):
-    """The player changed something by hand. `what` is activity, edge, memory, place, clock or weather.
+    """The player changed something by hand. `what` is activity, edge, memory, place, clock, weather or note.
 
     `target` is an entity, "source>target", a memory or place id, or empty; values are by field name.
     A field in `fixes` wins over the classifier until it is in `releases` of a later edit.

@@ -75,6 +75,8 @@ class DrawerView:
     clock_form: Editor
     weather_form: Editor
     close_form: CloseForm | None
+    note: str
+    note_form: Editor
     present: list[PersonView]
     feelings: list[FeelingView]
     remembered: list[Remembered]
@@ -90,6 +92,7 @@ class DrawerView:
             self.place_form,
             self.clock_form,
             self.weather_form,
+            self.note_form,
             *(one.form for one in self.present),
             *(one.form for one in self.feelings),
             *(memory.form for one in self.remembered for memory in one.memories),
@@ -112,6 +115,8 @@ def drawer(facts: Facts, attempt: Attempt | None = None, full: str = "") -> Draw
         clock_form=editor(world, "clock", "", "the clock", attempt),
         weather_form=editor(world, "weather", "", "the weather", attempt),
         close_form=_close_form(facts, attempt) if world.scene else None,
+        note=world.state.note,
+        note_form=editor(world, "note", "", "the author's note", attempt),
         present=[_person(entity, facts, attempt) for entity in world.state.present],
         feelings=[_feeling(edge, facts, attempt) for edge in world.edges.values()],
         remembered=remembered.remembered(facts, attempt, full),
@@ -125,6 +130,7 @@ def as_json(view: DrawerView) -> dict[str, Any]:
         "since": view.since,
         "time": view.time,
         "weather": view.weather,
+        "note": view.note,
         "present": [{"id": one.id, "name": one.name, "doing": one.doing} for one in view.present],
         "feelings": [
             {name: value for name, value in one._asdict().items() if name != "form"} for one in view.feelings

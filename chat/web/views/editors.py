@@ -23,10 +23,12 @@ _REVISION_MOST = 2**53
 _SEEN_CHARS = 12
 SIGNIFICANCE = ("routine", "ordinary", "significant", "pivotal")
 """How much a memory matters, in words, by its number."""
+NOTE_PLACES = (("last", "last, right before your words"), ("first", "first among the notes"))
+"""Where an author's note stands, in words; the later it stands, the more a model heeds it."""
 
 
 class Field(NamedTuple):
-    """`kind` is line, area, number, tick, time, weight, list (with commas between) or lines (one item on each).
+    """`kind` is line, area, number, tick, time, weight, stands, list (with commas between) or lines (one item on each).
 
     `short` is what a value set by hand is called.
     """
@@ -46,6 +48,10 @@ SPECS: dict[str, tuple[Field, ...]] = {
     ),
     "clock": (Field("at", "Date and hour", "time"),),
     "weather": (Field("weather", "Weather"),),
+    "note": (
+        Field("words", "What every reply is to heed", "area", "Note"),
+        Field("stands", "Where it stands in the prompt", "stands", "Place"),
+    ),
     "activity": (
         Field("posture", "Posture"),
         Field("action", "Doing"),
@@ -190,6 +196,8 @@ def _input(spec: Field, now: Any, attempt: Attempt | None) -> Input:
 def _fixed(world: World, what: str, target: str) -> list[tuple[str, str]]:
     """The whole place is one value to the one who moves it; everything else is fixed field by field."""
     fixed = world.state.fixed
+    if what == "note":
+        return []
     if what in ("place", "clock", "weather"):
         spec = SPECS[what][0]
         return [(spec.name, spec.label)] if what in fixed else []
@@ -240,6 +248,8 @@ def _spoken(spec: Field, text: str) -> str:
             return story_time.spoken(text) or "no time"
         case "weight":
             return SIGNIFICANCE[int(text)]
+        case "stands":
+            return dict(NOTE_PLACES)[text]
         case _:
             return text or "nothing"
 
