@@ -7,23 +7,23 @@ for every branch, everything else only for the selected line of its chat.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
 from chat.domain import library as libraries
 from chat.domain import world as worlds
-from chat.domain.events import LEDGER, LIBRARY, BranchForked, BranchSelected, Event, chat_stream
+from chat.domain.events import LEDGER, LIBRARY, BranchSelected, Event
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
+from chat.domain.lineage import Lineage
 from chat.domain.world import World
 from chat.errors import StoreError
-from chat.store import loading, log
+from chat.store import jump, loading, undo
+from chat.store.jump import Jump
 from chat.store.rows import Buffer
 
 _FLUSH_AT = 5_000
 _CURSOR = "update projector set cursor = ?"
-_OF_CHAT_BEFORE = f"{log.SELECT} where stream = ? and id < ? order by id"
 
 
 class Fold:
@@ -39,8 +39,8 @@ class Fold:
         self._conn = conn
         self._buffer = Buffer(conn)
         self._cuts: dict[str, dict[str, int]] = {}
-        self._untouched: set[str] = set()
-        """Branches forked in this transaction on which nothing has happened yet."""
+        self._first_events: dict[str, int] = {}
+        """By chat, the first event whose changes are not written yet."""
 
     def take(self, event: Event) -> None:
         """Fold one event that is already in the log. Events come in the order of their ids."""
@@ -52,35 +52,34 @@ class Fold:
         else:
             self._story_event(event)
         if self._buffer.size > _FLUSH_AT:
-            self._buffer.flush()
+            self._flush()
 
     def write(self, cursor: int) -> None:
         """Write the changed rows and how far the mirror now is. The caller holds the transaction."""
-        self._buffer.flush()
+        self._flush()
         self._conn.execute(_CURSOR, (cursor,))
 
     def _library_event(self, event: Event) -> None:
         before = self.library
         self.library, changes = libraries.evolve(before, event)
         self._buffer.take(changes)
-        if isinstance(event.data, BranchForked):
-            self._untouched.add(event.data.branch_id)
-        elif isinstance(event.data, BranchSelected):
-            head_step = self.world(event.data.chat_id).state.head_step
-            self._buffer.take(landmarks.left(before, event.data, head_step))
-            self._cuts.pop(event.data.chat_id, None)
-            if not self._shows_the_same(before, event.data):
-                self.worlds[event.data.chat_id] = self._refold(event.data.chat_id, event.id)
+        if isinstance(event.data, BranchSelected):
+            chat_id = event.data.chat_id
+            self._buffer.take(landmarks.left(before, event.data, self.world(chat_id).state.head_step))
+            self._cuts.pop(chat_id, None)
+            old, new = before.lineage(chat_id), self.library.lineage(chat_id)
+            if jump.tells_otherwise(self._conn, old, new, event.id):
+                self.worlds[chat_id] = self._jump(chat_id, old, new, event.id)
 
     def _story_event(self, event: Event) -> None:
         chat_id = event.stream.removeprefix("chat:")
         branch = self.library.branches.get(event.branch_id or "")
         if branch is None or branch.chat_id != chat_id or event.step is None:
             raise StoreError(f"An event of kind {event.kind!r} has no place in the story of its chat.")
-        self._untouched.discard(branch.id)
         self._buffer.take(turns.changes(event))
         self._buffer.take(landmarks.changes(event))
         if self._is_visible(chat_id, event):
+            self._first_events.setdefault(chat_id, event.id)
             self.worlds[chat_id], changes = worlds.evolve(self.world(chat_id), event)
             self._buffer.take(changes)
 
@@ -92,27 +91,13 @@ class Fold:
             self._cuts[chat_id] = dict(self.library.lineage(chat_id))
         return (event.step or 0) <= self._cuts[chat_id].get(event.branch_id or "", -1)
 
-    def _shows_the_same(self, before: Library, selected: BranchSelected) -> bool:
-        """True when the visible events stay what they are: the usual case of going on from the tip."""
-        was = before.chats[selected.chat_id].branch_id
-        branch = self.library.branches[selected.branch_id]
-        return branch.id == was or (
-            branch.id in self._untouched
-            and branch.parent_id == was
-            and branch.fork_step >= self.world(selected.chat_id).state.head_step
-        )
+    def _jump(self, chat_id: str, old: Lineage, new: Lineage, before_id: int) -> World:
+        self._flush()
+        return Jump(self._conn, self._buffer, chat_id, new, before_id).from_line(old)
 
-    def _refold(self, chat_id: str, before_id: int) -> World:
-        """Fold a chat anew along its selected line, from its own events before an id."""
-        self._buffer.clear_chat(chat_id)
-        world = worlds.empty(chat_id)
-        for event in self._events_before(chat_id, before_id):
-            if self._is_visible(chat_id, event):
-                world, changes = worlds.evolve(world, event)
-                self._buffer.take(changes)
-            if self._buffer.size > _FLUSH_AT:
-                self._buffer.flush()
-        return world
-
-    def _events_before(self, chat_id: str, before_id: int) -> Iterator[Event]:
-        return log.events_of(self._conn.execute(_OF_CHAT_BEFORE, (chat_stream(chat_id), before_id)))
+    def _flush(self) -> None:
+        """Write what waits, and before it, for the way back, what stands there now."""
+        if self._first_events:
+            undo.keep(self._conn, self._buffer, self._first_events)
+            self._first_events.clear()
+        self._buffer.flush()

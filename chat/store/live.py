@@ -16,7 +16,7 @@ from chat.clock import Clock
 from chat.domain.events import LEDGER, LIBRARY, Event, NewEvent
 from chat.domain.world import World
 from chat.errors import StoreError
-from chat.store import chain, connections, loading, log
+from chat.store import chain, connections, loading, log, undo
 from chat.store.fold import Fold
 from chat.store.headfile import Head, HeadFile
 from chat.store.state import Commit, Decide, State
@@ -91,8 +91,9 @@ class Live:
         self.reload()
 
     def catch_up(self, events: Iterator[Event]) -> None:
-        """Fold events the mirror has not seen, in one transaction."""
+        """Fold events the mirror has not seen, in one transaction. What stood there before is not relied upon."""
         with self._transaction() as commit:
+            undo.forget(self.conn)
             fold = self._fold()
             for event in events:
                 fold.take(event)

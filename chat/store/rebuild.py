@@ -6,6 +6,7 @@ The library comes first, because what is visible depends on the branches that ar
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
@@ -18,7 +19,7 @@ from chat.domain.records import Put
 from chat.domain.tables import TABLES
 from chat.domain.world import World
 from chat.errors import StoreDamaged
-from chat.store import log
+from chat.store import jump, log, undo
 from chat.store.rows import Buffer
 
 _FLUSH_AT = 2_000
@@ -26,6 +27,8 @@ _LIBRARY_EVENTS = f"{log.SELECT} where stream = '{LIBRARY}' order by id"
 _OTHER_EVENTS = f"{log.SELECT} where stream <> '{LIBRARY}' order by id"
 _TRIGGERS = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
 _FTS = "insert into memories_fts (memories_fts) values (?)"
+_NEVER = 1 << 62
+_END_OF_STREAM = "select id from event_log where stream = ? order by id desc limit 1 offset ?"
 _DONE = "update projector set cursor = (select coalesce(max(id), 0) from event_log), fingerprint = ?"
 
 
@@ -39,7 +42,8 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
         conn.execute(f"drop trigger {name}")
     for table in reversed(TABLES):
         conn.execute(f"delete from {table}")
-    project(conn, conn)
+    undo.forget(conn)
+    _with_undo(conn)
     conn.execute(_FTS, ("rebuild",))
     for _, sql in triggers:
         conn.execute(sql)
@@ -51,7 +55,29 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
 def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Fold the log of `source` into the empty mirror tables of `target` (which may be the same)."""
     buffer = Buffer(target)
-    library = _library(source, buffer)
+    _fold(source, buffer, _library(source, buffer), {})
+
+
+def _with_undo(conn: sqlite3.Connection) -> None:
+    """Fold a log into its own tables, the end of each chat so that it can be undone step by step."""
+    buffer = Buffer(conn)
+    library = _library(conn, buffer)
+    ends = {chat_stream(chat_id): _end_of(conn, chat_stream(chat_id)) for chat_id in library.chats}
+    for world in _fold(conn, buffer, library, ends):
+        line, end = library.lineage(world.chat_id), ends[chat_stream(world.chat_id)]
+        jump.fold_on(conn, buffer, world, line, end, _NEVER)
+
+
+def _end_of(conn: sqlite3.Connection, stream: str) -> int:
+    """Where the last stretch of a stream begins; 0 when it is no longer than that."""
+    found = conn.execute(_END_OF_STREAM, (stream, jump.TAIL_EVENTS - 1)).fetchone()
+    return found[0] if found else 0
+
+
+def _fold(
+    source: sqlite3.Connection, buffer: Buffer, library: Library, ends: Mapping[str, int]
+) -> list[World]:
+    """The worlds of all chats before the events at `ends` (by stream; to the last without one), their rows written."""
     cuts = {chat_stream(chat_id): dict(library.lineage(chat_id)) for chat_id in library.chats}
     known: dict[str, World] = {stream: worlds.empty(stream.removeprefix("chat:")) for stream in cuts}
     ledger = Ledger()
@@ -64,7 +90,7 @@ def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
             changes = turns.changes(event) + landmarks.changes(event)
             branch, step = event.branch_id or "", event.step or 0
             last_steps[branch] = max(last_steps.get(branch, 0), step)
-            if step <= cuts[stream].get(branch, -1):
+            if step <= cuts[stream].get(branch, -1) and event.id < ends.get(stream, _NEVER):
                 known[stream], more = worlds.evolve(known[stream], event)
                 changes += more[:-1]  # the last is always the state's row, which is written once, at the end
         buffer.take(changes)
@@ -73,6 +99,7 @@ def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     buffer.take(landmarks.all_left(library, last_steps))
     buffer.take([Put(world.state) for world in known.values() if world.state.last_ts])
     buffer.flush()
+    return list(known.values())
 
 
 def _library(source: sqlite3.Connection, buffer: Buffer) -> Library:

@@ -6,12 +6,12 @@ Knows tables, columns and keys from the records; knows no meaning.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from chat.domain.records import Change, Drop, Put, Record, Row, Set, key_of
-from chat.domain.tables import PER_CHAT, TABLES
+from chat.domain.tables import TABLES
 
 
 class _Pending:
@@ -72,24 +72,28 @@ class Buffer:
             return
         for table, pending in reversed(self._tables.items()):
             if pending.drops:
-                self._conn.executemany(_drop_sql(table), list(pending.drops))
+                self._conn.executemany(drop_sql(table), list(pending.drops))
                 pending.drops.clear()
         for table, pending in self._tables.items():
             if pending.puts:
                 rows = [put if isinstance(put, list) else put.row() for put in pending.puts.values()]
-                self._conn.executemany(_put_sql(table), rows)
+                self._conn.executemany(put_sql(table), rows)
                 pending.puts.clear()
             for key, values in pending.sets.items():
                 self._conn.execute(_set_sql(table, tuple(values)), (*values.values(), *key))
             pending.sets.clear()
         self.size = 0
 
-    def clear_chat(self, chat_id: str) -> None:
-        """Take a chat's selected line out of its tables; what waits is written first. Witnesses go with memories."""
-        self.flush()
-        for table in PER_CHAT:
-            if table != "witnesses":
-                self._conn.execute(f"delete from {table} where chat_id = ?", (chat_id,))
+    def waiting(self, table: str) -> Iterator[tuple[Row, Record | list[Any] | None, bool]]:
+        """Each key of a table that is about to change: what will stand there (None: see the row), if it is dropped."""
+        pending = self._tables[table]
+        for key, put in pending.puts.items():
+            yield key, put, key in pending.drops
+        for key in pending.sets:
+            yield key, None, False
+        for key in pending.drops:
+            if key not in pending.puts:
+                yield key, None, True
 
 
 @cache
@@ -103,7 +107,7 @@ def select(table: str) -> str:
 
 
 @cache
-def _put_sql(table: str) -> str:
+def put_sql(table: str) -> str:
     record = TABLES[table]
     names = record.__struct_fields__
     updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in record.key)
@@ -116,13 +120,13 @@ def _put_sql(table: str) -> str:
 @cache
 def _set_sql(table: str, names: tuple[str, ...]) -> str:
     assignments = ", ".join(f"{name} = ?" for name in names)
-    return f"update {table} set {assignments} where {_is_key(table)}"
+    return f"update {table} set {assignments} where {is_key(table)}"
 
 
 @cache
-def _drop_sql(table: str) -> str:
-    return f"delete from {table} where {_is_key(table)}"
+def drop_sql(table: str) -> str:
+    return f"delete from {table} where {is_key(table)}"
 
 
-def _is_key(table: str) -> str:
+def is_key(table: str) -> str:
     return " and ".join(f"{name} = ?" for name in TABLES[table].key)

@@ -12,12 +12,13 @@ import sys
 import time
 from collections import Counter
 
-from tests.bench import commit, first_token, pages, rebuild, relay, start, tokens
+from tests.bench import commit, first_token, pages, rebuild, relay, rewind, start, tokens
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
 FIGURES: dict[str, Measure] = {
     "commit": commit.measure,
     "rebuild": rebuild.measure,
+    "rewind": rewind.measure,
     "tokens": tokens.measure,
     "first-token": first_token.measure,
     "relay": relay.measure,

@@ -142,7 +142,7 @@ def watch_statements() -> None:
     put(connections, "writer", watched)
     during(migrate, "migrate", "migration")
     during(start, "rebuild_live", "rebuild")
-    during(Fold, "_refold", "selection")
+    during(Fold, "_jump", "selection")
 
 
 def tear_files() -> None:

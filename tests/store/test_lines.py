@@ -93,9 +93,9 @@ async def test_an_idempotency_key_counts_on_the_visible_line_only(told: Store) -
 
 async def test_a_fork_from_the_tip_costs_no_refold(told: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     refolded: list[str] = []
-    refold = Fold._refold
+    jump = Fold._jump
     monkeypatch.setattr(
-        Fold, "_refold", lambda self, chat, before: refolded.append(chat) or refold(self, chat, before)
+        Fold, "_jump", lambda self, chat, *rest: refolded.append(chat) or jump(self, chat, *rest)
     )
     before = rows(told, "a")
     await told.execute(lambda state: stories.forked("a", "a-2", "a-1", 6))

@@ -1,0 +1,171 @@
+"""Takes a chat from one line of its story to another: the rows and the world end as a fold of the new line would.
+
+Up to the first event that only one of both lines shows, both tell the same. So a near jump undoes the recent steps
+down to there and folds on; a far one folds from the start. Both end in the same state.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from chat.domain import world as worlds
+from chat.domain.events import Event, chat_stream
+from chat.domain.lineage import Lineage
+from chat.domain.tables import PER_CHAT
+from chat.domain.world import World
+from chat.store import loading, log, undo
+from chat.store.rows import Buffer
+
+_FLUSH_AT = 5_000
+TAIL_EVENTS = 1_000
+"""So many of the last events are folded with undo, so that going back a little from there is near again."""
+_EVENTS_IN_A_STEP = 12
+_RECENT_LOOKED_AT = 500
+
+_OF_PLACE = """
+select {what} from event_log indexed by event_log_place
+where branch_id = :branch_id and step > :above and step <= :upto and id < :before
+"""
+_FIRST_OF_PLACE = _OF_PLACE.format(what="min(id)")
+_IS_ANY_BELOW = _OF_PLACE.format(what="1") + "and id < :floor limit 1"
+_IS_ANY = _OF_PLACE.format(what="1") + "limit 1"
+_FROM = "from event_log where stream = ? and id >= ? and id < ?"
+_PLACES_FROM = f"select branch_id, step {_FROM}"
+_EVENTS_FROM = f"{log.SELECT.removesuffix(' from event_log')} {_FROM} order by id"
+_IDS_OF_LINE = """
+select event.id from json_each(:line) line cross join event_log event indexed by event_log_place
+on event.branch_id = json_extract(line.value, '$[0]') and event.step <= json_extract(line.value, '$[1]')
+where event.id < :before
+"""
+_COUNT_OF_LINE = f"select count(*) from ({_IDS_OF_LINE})"
+_OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
+_LATEST = "select branch_id, step, ts from event_log where stream = ? and id < ? order by id desc limit ?"
+
+
+class Stretch(NamedTuple):
+    """Steps of a branch, above one and up to another, that only one of two lines shows."""
+
+    branch_id: str
+    above: int
+    upto: int
+
+
+def apart(old: Lineage, new: Lineage) -> list[Stretch]:
+    """What only one of two lines shows."""
+    before, after = dict(old), dict(new)
+    cuts = [(branch, before.get(branch, -1), after.get(branch, -1)) for branch in {**before, **after}]
+    return [Stretch(branch, min(was, now), max(was, now)) for branch, was, now in cuts if was != now]
+
+
+def tells_otherwise(conn: sqlite3.Connection, old: Lineage, new: Lineage, before_id: int) -> bool:
+    """True when anything that happened before an event is on one of two lines only; going on from the tip is not."""
+    asked = [stretch._asdict() | {"before": before_id} for stretch in apart(old, new)]
+    return any(conn.execute(_IS_ANY, one).fetchone() for one in asked)
+
+
+class Jump:
+    """One change of line, inside the transaction of the selection `before_id`. What waited has been written."""
+
+    def __init__(
+        self, conn: sqlite3.Connection, buffer: Buffer, chat_id: str, line: Lineage, before_id: int
+    ) -> None:
+        self._conn = conn
+        self._buffer = buffer
+        self._chat_id = chat_id
+        self._line = line
+        self._cuts = dict(line)
+        self._before_id = before_id
+
+    def from_line(self, old: Lineage) -> World:
+        """The world on the new line, its rows written. Costs what lies between both lines where that is recent."""
+        step = self._step_before(apart(old, self._line))
+        if step is not None:
+            try:
+                return self._undone(step)
+            except undo.Damaged:
+                pass
+        return self.anew()
+
+    def anew(self) -> World:
+        """Fold the chat from its first event."""
+        undo.forget(self._conn, self._chat_id)
+        clear(self._conn, self._chat_id)
+        asked = {"line": json.dumps(self._line), "before": self._before_id}
+        (count,) = self._conn.execute(_COUNT_OF_LINE, asked).fetchone()
+        events = log.events_of(self._conn.execute(_OF_LINE, asked))
+        return _fold(self._conn, self._buffer, worlds.empty(self._chat_id), events, count)
+
+    def _step_before(self, stretches: list[Stretch]) -> int | None:
+        """The step to undo to, so that all that stands is on both lines; None when it is too long ago."""
+        floor = undo.oldest(self._conn, self._chat_id)
+        if floor is None:
+            return None
+        firsts = []
+        for stretch in stretches:
+            asked = stretch._asdict() | {"before": self._before_id}
+            if self._conn.execute(_IS_ANY_BELOW, asked | {"floor": floor}).fetchone():
+                return None
+            firsts.append(self._conn.execute(_FIRST_OF_PLACE, asked).fetchone()[0])
+        first = min((one for one in firsts if one is not None), default=self._before_id)
+        return undo.step_at(self._conn, self._chat_id, first)
+
+    def _undone(self, step: int) -> World:
+        undo.back_to(self._conn, self._chat_id, step)
+        world = loading.world(self._conn, self._chat_id)
+        self._must_end_before(world, step)
+        return fold_on(self._conn, self._buffer, world, self._line, step, self._before_id)
+
+    def _shows(self, branch_id: str, step: int) -> bool:
+        return step <= self._cuts.get(branch_id, -1)
+
+    def _must_end_before(self, world: World, step: int) -> None:
+        """The last event the rows tell of is the last one visible before the step. Raises undo.Damaged."""
+        latest = self._conn.execute(_LATEST, (chat_stream(self._chat_id), step, _RECENT_LOOKED_AT)).fetchall()
+        told = next((ts for branch, at, ts in latest if self._shows(branch, at)), None)
+        if told is None and len(latest) == _RECENT_LOOKED_AT:
+            return
+        if world.state.last_ts != (told or ""):
+            raise undo.Damaged
+
+
+def fold_on(
+    conn: sqlite3.Connection, buffer: Buffer, world: World, line: Lineage, from_id: int, before_id: int
+) -> World:
+    """Fold what a line shows of the events from one up to another, and write the rows of it."""
+    cuts = dict(line)
+    asked = (chat_stream(world.chat_id), from_id, before_id)
+    count = sum(step <= cuts.get(branch, -1) for branch, step in conn.execute(_PLACES_FROM, asked))
+    rows = (row for row in conn.execute(_EVENTS_FROM, asked) if row[3] <= cuts.get(row[2], -1))
+    return _fold(conn, buffer, world, log.events_of(rows), count)
+
+
+def _fold(
+    conn: sqlite3.Connection, buffer: Buffer, world: World, events: Iterable[Event], count: int
+) -> World:
+    """Fold so many visible events of a chat and write their rows. Of a long way only the end can be undone."""
+    chat_id, first = world.chat_id, 0
+    if count > TAIL_EVENTS:
+        undo.forget(conn, chat_id)
+    for left, event in zip(range(count - 1, -1, -1), events, strict=True):
+        world, changes = worlds.evolve(world, event)
+        buffer.take(changes)
+        if left >= TAIL_EVENTS:
+            if left == TAIL_EVENTS or buffer.size > _FLUSH_AT:
+                buffer.flush()
+            continue
+        first = first or event.id
+        if not left % _EVENTS_IN_A_STEP:
+            undo.keep(conn, buffer, {chat_id: first})
+            buffer.flush()
+            first = 0
+    return world
+
+
+def clear(conn: sqlite3.Connection, chat_id: str) -> None:
+    """Take a chat's selected line out of its tables. Witnesses go with their memories."""
+    for table in PER_CHAT:
+        if table != "witnesses":
+            conn.execute(f"delete from {table} where chat_id = ?", (chat_id,))
