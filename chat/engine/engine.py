@@ -5,7 +5,7 @@ The methods only delegate: each thing that happens has a module of its own besid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from chat.clock import Clock
@@ -22,6 +22,7 @@ from chat.engine import (
     recovery,
     scenes,
     timeline,
+    transcripts,
     turn,
 )
 from chat.engine.authoring import BotFields, YouFields
@@ -35,6 +36,7 @@ from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
+from chat.interop.transcripts import Format
 from chat.llm.calls import Endpoint, ModelInfo, Probe
 from chat.llm.gateway import Gateway
 from chat.observe import register_secret
@@ -248,6 +250,10 @@ class Engine:
     async def close_scene(self, chat_id: str, place: NextPlace) -> None:
         """Close the scene by hand and open the next; each witness keeps one memory of it. Raises TurnRunning."""
         await scenes.close_by_hand(self, chat_id, place)
+
+    def transcript(self, chat_id: str, how: Format) -> AsyncIterator[str]:
+        """The visible line as a file, piece by piece. Raises NotFound."""
+        return transcripts.told(self, chat_id, how)
 
     async def save_composer_draft(self, chat_id: str, text: str) -> None:
         if chat_id not in self.store.library.chats:

@@ -12,7 +12,18 @@ from chat.settings import Settings
 from chat.web import assets, failures, stream
 from chat.web.assets import Assets
 from chat.web.pages import environment
-from chat.web.routes import backups, bots, chats, drawer, health, kickoff, local_servers, travel, turns
+from chat.web.routes import (
+    backups,
+    bots,
+    chats,
+    drawer,
+    health,
+    kickoff,
+    local_servers,
+    transcripts,
+    travel,
+    turns,
+)
 from chat.web.routes import settings as settings_routes
 from chat.web.security import SecurityMiddleware
 
@@ -21,6 +32,7 @@ ROUTERS = (
     chats.router,
     turns.router,
     travel.router,
+    transcripts.router,
     drawer.router,
     bots.router,
     kickoff.router,

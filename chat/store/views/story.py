@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from chat.domain.library import Library
+from chat.domain.lineage import Lineage
 from chat.domain.scenes import Scene
 from chat.domain.turns import Turn
 from chat.domain.world import World
@@ -19,6 +20,14 @@ from chat.store.reading import Reader
 _LATEST = """
 select chat_id from chat_state where chat_id in (select value from json_each(?))
 order by last_ts desc, chat_id desc limit 1
+"""
+_AFTER = """
+where chat_id = ? and branch_id = ? and step between ? and ? and (step > ? or event_id > ?)
+order by step, event_id limit ?
+"""
+_PLACE_NAMES = """
+select scenes.id, containers.name from scenes join containers on containers.id = scenes.container_id
+where scenes.id in (select value from json_each(?))
 """
 _CHAT_EXISTS = "select 1 from chats where id = ?"
 
@@ -43,6 +52,25 @@ async def transcript(
         pages.answer(await reader.all(*query))
     turns = pages.turns
     return Transcript(turns[-limit:], len(turns) > limit)
+
+
+async def turns_after(
+    reader: Reader, line: Lineage, chat_id: str, after: tuple[int, int], limit: int
+) -> list[Turn]:
+    """The next turns of a line behind a step and event, oldest first; for telling a story from its beginning."""
+    found: list[Turn] = []
+    step, event_id = after
+    for branch, cut in reversed(line):
+        if cut >= step and len(found) < limit:
+            values = (chat_id, branch, step, cut, step, event_id, limit - len(found))
+            found += await reader.records(Turn, _AFTER, values)
+    return found
+
+
+async def place_names(reader: Reader, scene_ids: Iterable[str]) -> dict[str, str]:
+    """Where each of these scenes takes place."""
+    wanted = msgspec.json.encode(list(scene_ids)).decode()
+    return {row[0]: row[1] for row in await reader.all(_PLACE_NAMES, (wanted,))}
 
 
 async def turn(reader: Reader, turn_id: str) -> Turn | None:
