@@ -5,17 +5,24 @@ Each is a step of its own. What a reply leaves behind (its memories) lies at the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from chat.domain import memories
 from chat.domain.chats import Chat
-from chat.domain.events import AssistantTurn, AssistantTurnStarted, NewEvent, UserTurn, story
+from chat.domain.events import (
+    AssistantTurn,
+    AssistantTurnStarted,
+    NewEvent,
+    StoryPayload,
+    UserTurn,
+    story,
+)
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
-from chat.domain.world import World
+from chat.domain.world import World, foreseen
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -47,6 +54,14 @@ def next_moment(world: World, chat: Chat) -> Moment:
     """The moment of the next entry on the selected branch."""
     state = world.state
     return Moment(chat.branch_id, state.head_step + 1, state.scene_id or "", state.clock_at, state.present)
+
+
+def moment_after(world: World, chat: Chat, begun: Sequence[StoryPayload]) -> tuple[Moment, list[NewEvent]]:
+    """The moment of the next entry when this happens with it, and these things as events of its step."""
+    here = next_moment(world, chat)
+    events = story(chat.id, here.branch_id, here.step, *begun)
+    there = foreseen(world, events).state
+    return Moment(here.branch_id, here.step, there.scene_id or "", there.clock_at, there.present), events
 
 
 def say(
@@ -94,6 +109,7 @@ def remember(
     reply: AssistantTurn,
     name_of: Callable[[str], str],
     new_id: Callable[[], str],
+    resets: Mapping[str, int],
 ) -> list[NewEvent]:
     """One memory for each bot that witnessed any of it: the entries since the last reply with words, and the reply.
 
@@ -101,9 +117,8 @@ def remember(
     """
     if not reply.text.strip():
         return []
-    written = memories.of_exchange(
-        [*unanswered(before), _as_turn(chat.id, moment, reply)], chat.continuity, name_of, new_id
-    )
+    turns = [*unanswered(before), _as_turn(chat.id, moment, reply)]
+    written = memories.of_exchange(turns, chat.continuity, name_of, new_id, resets)
     return story(chat.id, moment.branch_id, moment.step, *written)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from chat.domain.events import Event, MemoryWritten
@@ -46,6 +46,7 @@ class Witness(Record, frozen=True):
 
     table = "witnesses"
     key = ("memory_id", "entity")
+    belongs_to = ("memories", "memory_id")
     memory_id: str
     entity: str
     chat_id: str
@@ -83,17 +84,23 @@ def written(chat_id: str, event: Event, data: MemoryWritten) -> Memory:
 
 
 def of_exchange(
-    turns: Sequence[Turn], continuity: str, name_of: Callable[[str], str], new_id: Callable[[], str]
+    turns: Sequence[Turn],
+    continuity: str,
+    name_of: Callable[[str], str],
+    new_id: Callable[[], str],
+    resets: Mapping[str, int],
 ) -> list[MemoryWritten]:
     """One memory for each bot that witnessed any of an exchange: both halves, only what it witnessed.
 
-    `turns` are the entries since the last reply and the reply itself, oldest first.
+    `turns` are the entries since the last reply and the reply itself, oldest first; `resets` says from which step on
+    a bot that was reset remembers.
     """
     last = turns[-1]
     everyone = {entity for turn in turns for entity in (*turn.present, turn.speaker)} - {"", "narrator"}
     written = []
     for owner in sorted(entity for entity in everyone if not is_you(entity)):
-        heard = [(turn, witnessed_text(turn.segments, turn.speaker, turn.present, owner)) for turn in turns]
+        known = [turn for turn in turns if turn.step >= resets.get(owner, 0)]
+        heard = [(turn, witnessed_text(turn.segments, turn.speaker, turn.present, owner)) for turn in known]
         lines = [f"{name_of(turn.speaker)}: {text.strip()}" for turn, text in heard if text.strip()]
         if lines:
             written.append(

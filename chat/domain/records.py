@@ -1,4 +1,4 @@
-"""What a fold hands to the tables: records, one per row, and the three ways a row changes.
+"""What a fold hands to the tables: records, one per row, and the ways rows change.
 
 A record's fields are its table's columns, in order; lists and segments are stored as JSON text.
 The store writes and reads records without knowing what they mean.
@@ -19,10 +19,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of every row. `table` names its table, `key` the columns of its primary key."""
+    """Base of every row. `table` names its table, `key` the columns of its primary key.
+
+    `belongs_to` names the table a row goes away with, and the column that holds the id there.
+    """
 
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]] = ("id",)
+    belongs_to: ClassVar[tuple[str, str] | None] = None
 
     def row(self) -> Row:
         """The values in column order, as SQLite stores them."""
@@ -91,4 +95,11 @@ class Drop(msgspec.Struct, frozen=True, gc=False):
     key: Row
 
 
-Change = Put | Set | Drop
+class Clear(msgspec.Struct, frozen=True, gc=False):
+    """Every row of a table with these values is gone, and the rows of other tables that belong to one of them."""
+
+    table: str
+    values: dict[str, Any]
+
+
+Change = Put | Set | Drop | Clear

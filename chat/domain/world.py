@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from chat.domain import activities, edges, edits, memories, places, scenes
+from chat.domain import activities, edges, edits, memories, places, resets, scenes
 from chat.domain.activities import Activity
 from chat.domain.edges import Edge
 from chat.domain.events import (
     ActivityChange,
     AssistantTurn,
     AssistantTurnStarted,
+    BotReset,
     ClockAdvanced,
     ContainerCreated,
     DigestFinished,
@@ -50,8 +51,9 @@ from chat.domain.scenes import Scene
 class ChatState(Record, frozen=True):
     """The scalar part of a world: story time in UTC, weather, who is present, where the line stands.
 
-    `fixed` names the values the player set by hand, such as "clock" or "edge:<source>><target>:trust".
-    `note` is the author's note of this chat, `note_stands` its place in a prompt.
+    `fixed` names the values the player set by hand, such as "clock" or "edge:<source>><target>:trust"; `resets` the
+    step from which on a bot that was reset remembers. `note` is the author's note of this chat, `note_stands` its
+    place in a prompt.
     """
 
     table = "chat_state"
@@ -70,6 +72,7 @@ class ChatState(Record, frozen=True):
     note: str = ""
     note_stands: str = "last"
     note_revision: int = 0
+    resets: dict[str, int] = {}
 
 
 class World(msgspec.Struct, frozen=True):
@@ -129,6 +132,8 @@ def _container_created(world: World, event: Event, data: ContainerCreated) -> St
 
 
 def _activity_change(world: World, event: Event, data: ActivityChange) -> Step:
+    if resets.is_before(world, data.entity, event):
+        return world, []
     activity = activities.changed(world.chat_id, event, data)
     return replace(world, activities={**world.activities, activity.entity: activity}), [Put(activity)]
 
@@ -175,16 +180,22 @@ def _assistant_turn(world: World, event: Event, data: AssistantTurn) -> Step:
 
 
 def _edge_seeded(world: World, event: Event, data: EdgeSeeded) -> Step:
+    if resets.is_before(world, data.source, event):
+        return world, []
     edge = edges.seeded(world.chat_id, event, data)
     return replace(world, edges={**world.edges, (edge.source, edge.target): edge}), [Put(edge)]
 
 
 def _edge_update(world: World, event: Event, data: EdgeUpdate) -> Step:
+    if resets.is_before(world, data.source, event):
+        return world, []
     edge, change = edges.updated(world.edge(data.source, data.target), event, data)
     return replace(world, edges={**world.edges, (edge.source, edge.target): edge}), [Put(edge), Put(change)]
 
 
 def _memory_written(world: World, event: Event, data: MemoryWritten) -> Step:
+    if resets.is_before(world, data.owner, event):
+        return world, []
     memory = memories.written(world.chat_id, event, data)
     seen_by = [
         Put(Witness(memory_id=data.memory_id, entity=entity, chat_id=world.chat_id))
@@ -210,6 +221,8 @@ def _memory_rewritten(world: World, event: Event, data: MemoryRewritten) -> Step
 
 
 def _memory_pin_changed(world: World, event: Event, data: MemoryPinChanged) -> Step:
+    if resets.is_before(world, data.owner, event):
+        return world, []
     others = tuple(pin for pin in world.pins if pin.memory_id != data.memory_id)
     kept = (*others, Pin(data.memory_id, data.owner, data.by_hand)) if data.pinned else others
     values = {
@@ -225,6 +238,8 @@ def _memories_consolidated(world: World, event: Event, data: MemoriesConsolidate
 
 
 def _edge_summary_set(world: World, event: Event, data: EdgeSummarySet) -> Step:
+    if resets.is_before(world, data.source, event):
+        return world, []
     edge = replace(
         world.edge(data.source, data.target), summary=data.summary, revision=event.id, last_at=event.ts
     )
@@ -268,4 +283,5 @@ _CASES: dict[type, Callable[[World, Event, Any], Step]] = {
     WeatherChanged: _weather_changed,
     DigestFinished: _digest_finished,
     ManualEdit: _manual_edit,
+    BotReset: resets.folded,
 }

@@ -12,6 +12,7 @@ from chat.domain.bots import Bot
 from chat.domain.library import Library
 from chat.domain.people import Person
 from chat.domain.recall import Recalled
+from chat.domain.resets import knows
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text, witnesses
 from chat.domain.world import World
@@ -67,7 +68,9 @@ async def read_context(
     async def read(reader: Reader) -> Context:
         world = await views.world(reader, chat_id)
         window = await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS)
-        spoken = [turn for turn in window.turns if not turn.is_running and turn.text.strip()]
+        resets = world.state.resets
+        told = [turn for turn in window.turns if knows(resets, bot_id, turn)]
+        spoken = [turn for turn in told if not turn.is_running and turn.text.strip()]
         shown = _shown([turn.id for turn in spoken], history_from)
         context = Context(library, world, bot, you, spoken, Recalled())
         recalled = await _recall(reader, context, chat.continuity, shown, recall_k)

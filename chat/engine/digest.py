@@ -17,6 +17,7 @@ from chat.domain.digest import ActivityItem, Digest, FactItem, FeelingItem
 from chat.domain.events import NewEvent, ledger, story
 from chat.domain.lineage import is_visible
 from chat.domain.memories import Memory
+from chat.domain.resets import knows
 from chat.domain.turns import Turn
 from chat.domain.witness import readable
 from chat.domain.world import World, foreseen
@@ -146,7 +147,8 @@ async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
     at = next((index for index, turn in enumerate(turns) if turn.id == turn_id), None)
     if at is None or not turns[at].text.strip():
         return None
-    unanswered = exchange.unanswered(turns[:at])
+    known = [turn for turn in turns[:at] if knows(world.state.resets, turns[at].speaker, turn)]
+    unanswered = exchange.unanswered(known)
     ids = {library.name_of(one).casefold(): one for one in turns[at].present}
     return _Scene(world, [*unanswered, turns[at]], memories, ids)
 
@@ -221,7 +223,8 @@ async def _apply(
             return []
         world = state.world(chat_id)
         latest = state.recent_turns(chat_id, 1)
-        is_tip = bool(latest) and latest[0].id == reply.id
+        is_reset = any(step > reply.step for step in world.state.resets.values())
+        is_tip = bool(latest) and latest[0].id == reply.id and not is_reset
         answer = classified.answer if classified else DigestAnswer()
         done = digests.apply(world, seen.exchange, seen.memories, _digest(answer, seen.ids), is_tip=is_tip)
         dropped = [*done.dropped, *([problem.message] if problem else [])]

@@ -20,6 +20,7 @@ from chat.engine import (
     impact,
     kickoff,
     recovery,
+    reset,
     scenes,
     timeline,
     transcripts,
@@ -131,6 +132,10 @@ class Engine:
 
     async def restore_bot(self, bot_id: str) -> None:
         await authoring.restore_bot(self, bot_id)
+
+    async def reset_bot(self, bot_id: str, chat_ids: Sequence[str], name: str) -> None:
+        """Let a bot begin anew in some of its chats; `name` has to be its own. See `engine.reset.reset`."""
+        await reset.reset(self, bot_id, chat_ids, name)
 
     async def rename_chat(self, chat_id: str, title: str) -> None:
         await authoring.rename_chat(self, chat_id, title)

@@ -17,6 +17,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "checkpoint_named": ("map",),
     "checkpoint_removed": ("map",),
     "manual_edit": ("drawer", "rail", "steps"),
+    "bot_reset": ("transcript", "drawer", "rail", "steps"),
     "memory_pin_changed": ("drawer", "steps"),
     "scene_closed": ("drawer", "rail", "steps", "map"),
     "memory_written": ("drawer",),

@@ -4,6 +4,7 @@ digest was not done, a closed scene nobody remembers. Doing it twice changes not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chat.domain import exchange
@@ -46,7 +47,7 @@ async def recover(engine: Engine) -> int:
     for chat_id in dict.fromkeys(filter(None, map(_asked_in, recent))):
         await _close_unanswered(engine, chat_id)
     await _finish_digests(engine)
-    await _finish_scenes(engine, [event for event in recent if isinstance(event.data, SceneClosed)])
+    await finish_scenes(engine, recent)
     return len(left)
 
 
@@ -104,10 +105,11 @@ async def _finish_digests(engine: Engine) -> None:
                     engine.digests.start(engine, chat_id, turn.id)
 
 
-async def _finish_scenes(engine: Engine, closed: list[Event]) -> None:
-    """Scenes that were closed and that a witness keeps no memory of yet, on the visible lines."""
-    for event in closed:
-        assert isinstance(event.data, SceneClosed)
+async def finish_scenes(engine: Engine, events: Sequence[Event]) -> None:
+    """Scenes that these events closed and that a witness keeps no memory of yet, on the visible lines."""
+    for event in events:
+        if not isinstance(event.data, SceneClosed):
+            continue
         chat_id, branch_id, step = event.stream.removeprefix("chat:"), event.branch_id or "", event.step or 0
         if not is_visible(engine.store.library.lineage(chat_id), branch_id, step):
             continue
@@ -150,5 +152,6 @@ def _closed(engine: Engine, state: State, turn: Turn, ending: Ending) -> list[Ne
     moment = Moment(turn.branch_id, turn.step, here.scene_id, here.at, here.present)
     reply = exchange.finish(turn.chat_id, moment, turn.id, turn.speaker, turn.reply_to, ending)
     before = [one for one in state.recent_turns(turn.chat_id, UNANSWERED_MAX) if one.step < turn.step]
-    kept = exchange.remember(chat, moment, before, reply, state.library.name_of, engine.clock.new_id)
+    name_of, resets = state.library.name_of, state.world(turn.chat_id).state.resets
+    kept = exchange.remember(chat, moment, before, reply, name_of, engine.clock.new_id, resets)
     return [*exchange.story_of(turn.chat_id, moment, reply), *kept]

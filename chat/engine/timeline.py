@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chat.domain import chats, exchange
+from chat.domain import chats, exchange, resets
 from chat.domain.chats import Chat
-from chat.domain.events import NewEvent
+from chat.domain.events import NewEvent, SceneOpened, story
 from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.lineage import branch_at, is_visible, owner_of
 from chat.domain.segments import parse_segments
@@ -31,6 +31,7 @@ WHAT: dict[str, str] = {
     "manual_edit": "the last change by hand",
     "memory_pin_changed": "the last pin",
     "scene_closed": "the close of the scene",
+    "bot_reset": "the reset",
     REWIND: "the rewind",
     RETRY: "the new reply",
     AGAIN: "the rewritten turn",
@@ -272,8 +273,11 @@ async def _said_again(engine: Engine, run: Run, chat: Chat, turn_id: str, text: 
         again.append(reply)
         events = _forked_before(engine, state, chat.id, mine.step, AGAIN)
         branch_id = getattr(events[-1].data, "branch_id", "")
-        moment = exchange.Moment(branch_id, mine.step, mine.scene_id, mine.at, mine.present)
-        return [*events, *exchange.say(chat, moment, new_id, text, segments, "")]
+        opened = resets.once_more(state.with_turn(chat.id, mine), engine.clock.new_id)
+        begun = story(chat.id, branch_id, mine.step, *opened)
+        scene_id = next((one.scene_id for one in opened if isinstance(one, SceneOpened)), mine.scene_id)
+        moment = exchange.Moment(branch_id, mine.step, scene_id, mine.at, mine.present)
+        return [*events, *exchange.say(chat, moment, new_id, text, segments, ""), *begun]
 
     await engine.store.execute(forked, caused_by=new_id)
     run.user_turn_id = new_id

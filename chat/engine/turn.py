@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chat.domain import chats, exchange
+from chat.domain import chats, exchange, resets
 from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
 from chat.domain.segments import parse_segments
@@ -61,11 +61,15 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
         turn_id = engine.clock.new_id()
 
         def said(state: State) -> list[NewEvent]:
-            moment = exchange.next_moment(state.world(chat_id), state.library.chats[chat_id])
+            now = state.library.chats[chat_id]
             prepare.check_fits(engine, state, chat_id, segments)
-            return exchange.say(
-                state.library.chats[chat_id], moment, turn_id, text, segments, idempotency_key
+            world = state.world(chat_id)
+            is_over = resets.is_over(world) and is_spoken(segments)
+            begun = (
+                resets.begin_again(world, state.beginning(chat_id), engine.clock.new_id) if is_over else []
             )
+            moment, begun_there = exchange.moment_after(world, now, begun)
+            return [*exchange.say(now, moment, turn_id, text, segments, idempotency_key), *begun_there]
 
         await engine.store.execute(said, caused_by=turn_id, drop_draft=f"composer:{chat_id}")
     except BaseException:
@@ -193,7 +197,8 @@ async def _store_ending(engine: Engine, run: Run, ending: Ending, told: Told | N
         reply = exchange.finish(chat_id, moment, run.reply_id, run.speaker, run.user_turn_id, ending)
         events += exchange.story_of(chat_id, moment, reply)
         before = [turn for turn in state.recent_turns(chat_id, UNANSWERED_MAX) if turn.step < moment.step]
-        events += exchange.remember(chat, moment, before, reply, state.library.name_of, new_id)
+        since = state.world(chat_id).state.resets
+        events += exchange.remember(chat, moment, before, reply, state.library.name_of, new_id, since)
         if told and told.record:
             events.append(ledger(call_finished(told.record, told.call_id, chat_id, run.reply_id)))
         return events

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from chat.domain.records import Change, Drop, Put, Record, Row, Set, key_of
+from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import TABLES
 
 
@@ -48,6 +48,8 @@ class Buffer:
                 self._set(change)
             elif type(change) is Drop:
                 self._drop(change)
+            elif type(change) is Clear:
+                self._clear(change)
 
     def _set(self, change: Set) -> None:
         pending, key = self._tables[change.table], change.key
@@ -65,6 +67,30 @@ class Buffer:
         pending.puts.pop(change.key, None)
         pending.sets.pop(change.key, None)
         pending.drops[change.key] = None
+
+    def _clear(self, change: Clear) -> None:
+        """Each row is dropped by its key, so that the way back knows of it; what belongs to one is named too, because
+        no key is checked in a rebuild."""
+        table, values = change.table, change.values
+        where = " and ".join(f"{name} = ?" for name in values)
+        gone = set(self._conn.execute(f"{_keys(table)} where {where}", tuple(values.values())))
+        gone |= {key for key, row in self._waiting_rows(table) if values.items() <= row.items()}
+        for child in (record for record in TABLES.values() if record.belongs_to):
+            parent, column = child.belongs_to or ("", "")
+            if parent == table:
+                owned = {key for key, row in self._waiting_rows(child.table) if (row[column],) in gone}
+                for key in gone:
+                    owned.update(self._conn.execute(f"{_keys(child.table)} where {column} = ?", key))
+                for key in sorted(owned):
+                    self._drop(Drop(child.table, key))
+        for key in sorted(gone):
+            self._drop(Drop(table, key))
+
+    def _waiting_rows(self, table: str) -> Iterator[tuple[Row, dict[str, Any]]]:
+        """Rows that are to be written, by their key and by column."""
+        names = TABLES[table].__struct_fields__
+        for key, put in self._tables[table].puts.items():
+            yield key, dict(zip(names, put if isinstance(put, list) else put.row(), strict=True))
 
     def flush(self) -> None:
         """Write everything that waits. The caller holds the transaction."""
@@ -99,6 +125,11 @@ class Buffer:
 @cache
 def _columns(table: str) -> dict[str, int]:
     return {name: index for index, name in enumerate(TABLES[table].__struct_fields__)}
+
+
+@cache
+def _keys(table: str) -> str:
+    return f"select {', '.join(TABLES[table].key)} from {table}"
 
 
 def select(table: str) -> str:

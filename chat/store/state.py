@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chat.domain.events import Event, NewEvent
+from chat.domain.events import Event, NewEvent, StoryPayload, chat_stream
 from chat.domain.history import History
 from chat.domain.landmarks import BranchTip
 from chat.domain.ledger import Ledger
@@ -16,13 +16,17 @@ from chat.domain.memories import Memory
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
-from chat.store import actions
+from chat.store import actions, log
 from chat.store.line import END, LinePages
 from chat.store.rows import select
 
 _BY_ID = f"{select(Turn.table)} where id = ?"
 _TIP = f"select step from {BranchTip.table} where id = ?"
 _MEMORY = f"{select(Memory.table)} where id = ?"
+_BEGINNING = f"{log.SELECT} where stream = ? order by id limit ?"
+_BEGINNING_EVENTS = 40
+_BREATH = f"{log.SELECT} where id > ? and id <= ? and stream = ? and branch_id = ? and step = ? order by id"
+_BREATH_EVENTS = 40
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
 
@@ -85,6 +89,24 @@ class State:
         """The step at which a branch ends, its own or the last that it shares."""
         tip = self.tip(branch_id)
         return self.library.branches[branch_id].fork_step if tip is None else tip
+
+    def beginning(self, chat_id: str) -> list[StoryPayload]:
+        """What the story of a chat began with, all at once, before anything else happened in it."""
+        rows = self._conn.execute(_BEGINNING, (chat_stream(chat_id), _BEGINNING_EVENTS)).fetchall()
+        first = [event for event in log.events_of(rows) if event.step == 1]
+        return [one.data for one in first if isinstance(one.data, StoryPayload)]
+
+    def with_turn(self, chat_id: str, turn: Turn) -> list[StoryPayload]:
+        """What happened in the same breath as a turn of the player's, behind it."""
+        values = (
+            turn.event_id,
+            turn.event_id + _BREATH_EVENTS,
+            chat_stream(chat_id),
+            turn.branch_id,
+            turn.step,
+        )
+        found = log.events_of(self._conn.execute(_BREATH, values).fetchall())
+        return [one.data for one in found if isinstance(one.data, StoryPayload) and one.caused_by == turn.id]
 
     def recent_turns(self, chat_id: str, limit: int) -> list[Turn]:
         """The last turns of the visible line, oldest first."""

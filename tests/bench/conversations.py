@@ -79,7 +79,7 @@ def played(talk: Conversation, by_turn: bool) -> Iterator[list[NewEvent]]:
         yield _story(step, [ClockAdvanced(at=begun, prior="", reason="bench"), _opened(session, begun)])
         for exchange in _exchanges(turns, by_turn):
             step += 1
-            written = memories.of_exchange(exchange, CONTINUITY, talk_names(talk), new_id)
+            written = memories.of_exchange(exchange, CONTINUITY, talk_names(talk), new_id, {})
             yield _story(step, [*map(_said, exchange), *written])
         yield _story(step, [SceneClosed(scene_id=f"scene-{session}", at=begun, reason="bench")])
 

@@ -272,7 +272,7 @@ def one_exchange(cast: Cast, line: Line, said: Text, told: Text) -> list[NewEven
     begun = exchange.start(line.chat.id, moment, reply_id, bot, reply_to=turn_id, manifest=MANIFEST, **how)
     ending = Ending(text=told.text, segments=told.segments, model="bench", call_id=call_id)
     reply = exchange.finish(line.chat.id, moment, reply_id, bot, turn_id, ending)
-    kept = exchange.remember(line.chat, moment, [asked], reply, cast.name_of, new_id)
+    kept = exchange.remember(line.chat, moment, [asked], reply, cast.name_of, new_id, {})
     return [
         *entry,
         *begun,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from chat.clock import Clock
-from chat.domain import chats, checkpoints, edits, pins
+from chat.domain import chats, checkpoints, edits, pins, resets
 from chat.domain.events import (
     ActivityChange,
     BotAuthored,
@@ -272,6 +272,24 @@ class Telling(RuleBasedStateMachine):
         made = edits.edit(now, what, target, values, revision, memory=memory)
         if made:
             self.happen(chat, *made)
+
+    @rule(chat=chat_ids, bot=st.sampled_from(ENTITIES[:2]))
+    def begin_anew(self, chat: str, bot: str) -> None:
+        seed = EdgeSeeded(source=bot, target=stories.YOU, affinity=60)
+        self.happen(chat, *resets.reset(loading.world(self.live.conn, chat), bot, [seed]))
+
+    @rule(chat=chat_ids, text=texts)
+    def open_again(self, chat: str, text: str) -> None:
+        """The first words after a reset, where a scene was closed by it."""
+        opened = SceneOpened(scene_id="", container_id="", participants=(stories.YOU, stories.MIRA), at="")
+        doing = ActivityChange(entity=stories.MIRA, container_id="", action=text)
+        begun = resets.begin_again(
+            loading.world(self.live.conn, chat),
+            [ClockAdvanced(at="1887-03-04T18:00:00Z", prior="", reason=""), doing, opened],
+            lambda: self.name(f"{chat}-scene"),
+        )
+        if begun:
+            self.happen(chat, *begun)
 
     # Branches
 

@@ -28,7 +28,7 @@ from tests.support import stories
 
 FROM_DECISIONS = {
     "chat_renamed", "chat_archived", "chat_restored", "branch_selected", "memory_pin_changed", "manual_edit",
-    "checkpoint_named", "checkpoint_removed",
+    "checkpoint_named", "checkpoint_removed", "bot_reset",
 }  # fmt: skip
 """Kinds the histories get from the domain's own decisions."""
 NOT_OF_A_HISTORY = {"bot_archived", "bot_restored", "log_gap_accepted"}

@@ -262,6 +262,17 @@ class DigestFinished(StoryPayload, frozen=True):
     quarantine_ids: tuple[str, ...] = ()
 
 
+class BotReset(StoryPayload, frozen=True):
+    """A bot begins anew in this chat: what it remembered, felt and did here is gone, what others keep stays.
+
+    Its prompts show nothing of the story before this step but the opening. `at` is story time.
+    """
+
+    kind = "bot_reset"
+    bot_id: str
+    at: str
+
+
 class ManualEdit(StoryPayload, frozen=True):
     """The player changed something by hand. `what` is activity, edge, memory, place, clock, weather or note.
 

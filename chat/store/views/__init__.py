@@ -4,6 +4,7 @@ from chat.store.views.alternatives import Alternative, alternatives, history
 from chat.store.views.chats import ChatLine, chat_list
 from chat.store.views.memories import (
     Found,
+    memories_by_chat,
     memories_of,
     memories_of_scene,
     memories_of_turn,
@@ -44,6 +45,7 @@ __all__ = [
     "history",
     "latest_chat",
     "latest_memories",
+    "memories_by_chat",
     "memories_of",
     "memories_of_scene",
     "memories_of_turn",

@@ -16,6 +16,7 @@ where memories_fts match ? and m.scope = ?
 order by rank, m.event_id desc
 limit ?
 """
+_BY_CHAT = "select chat_id, count(*) from memories where owner = ? group by chat_id"
 _WITNESSES = "select entity from witnesses where memory_id = ? order by entity"
 
 
@@ -41,6 +42,11 @@ async def memories_of_scene(reader: Reader, scene_id: str) -> list[Memory]:
     """The turn memories of one scene that no scene memory stands for yet, oldest first."""
     waiting = "where scene_id = ? and level = 'turn' and consolidated = 0 order by event_id"
     return await reader.records(Memory, waiting, (scene_id,))
+
+
+async def memories_by_chat(reader: Reader, owner: str) -> dict[str, int]:
+    """How many memories a bot has of each chat, on its visible line."""
+    return dict(await reader.all(_BY_CHAT, (owner,)))
 
 
 async def memory(reader: Reader, memory_id: str) -> Memory | None:

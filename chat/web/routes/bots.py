@@ -49,12 +49,17 @@ async def post_new_bot(request: Request) -> Response:
 
 
 @router.get("/bots/{bot_id}")
-async def get_bot(request: Request, bot_id: str) -> Response:
-    """The author form of a bot."""
+async def get_bot(request: Request, bot_id: str, reset: str = "") -> Response:
+    """The author form of a bot; `reset` is in how many chats it was just reset."""
     bot = _known(request, bot_id)
     if wants_json(request):
         return json_response(bot_json(bot))
-    return await _form(request, bot, _to_form(bot))
+    told = (
+        f"{bot.name} was reset in {reset} chats. Undo in each brings everything back."
+        if reset.isdigit()
+        else ""
+    )
+    return await _form(request, bot, _to_form(bot), notice=Notice(told, tone="plain") if told else None)
 
 
 @router.post("/bots/{bot_id}")

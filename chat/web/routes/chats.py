@@ -60,8 +60,8 @@ async def get_chat(
 ) -> Response:
     """The story and the box to write in; `before` shows the window that ends before a step, `drawer` opens the drawer.
 
-    `memory` names a memory whose form is wanted although its text is long; `went` (rewind, swipe, undo, redo) shows
-    the way back from what was just done.
+    `memory` names a memory whose form is wanted although its text is long; `went` (rewind, swipe, undo, redo, reset)
+    shows the way back from what was just done.
     """
     if wants_json(request):
         return json_response(story_json(await read_story(engine_of(request), chat_id, before)))

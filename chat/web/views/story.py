@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chat.domain.chats import Chat
 from chat.domain.library import Library
+from chat.domain.lineage import UNCUT as END
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.errors import NotFound
@@ -58,7 +60,14 @@ class Story:
             alternatives=self.alternatives,
         )
         older = self.turns[0].step if self.has_more else None
-        return TranscriptView(shown, older, newer=self.before is not None)
+        resets, library = self.world.state.resets, self.library
+        if resets and self.turns:
+            marked = pairwise([self.turns[0], *self.turns])
+            told = [transcript.forgotten(resets, library, one.step, two.step) for one, two in marked]
+            shown = [replace(entry, forgot=forgot) for entry, forgot in zip(shown, told, strict=True)]
+        last = self.turns[-1].step if self.turns and self.before is None else END
+        forgot = transcript.forgotten(resets, library, last, END)
+        return TranscriptView(shown, older, newer=self.before is not None, forgot=forgot)
 
     def drawer(self, attempt: Attempt | None = None, full: str = "") -> DrawerView:
         """The drawer of this moment, with an edit that was refused and a long memory that was asked for, if any."""

@@ -37,11 +37,19 @@ class Heading(NamedTuple):
     time: str
 
 
+class Forgot(NamedTuple):
+    """A mark in the story: from this step on bots that were reset know nothing of what came before."""
+
+    step: int
+    sentence: str
+
+
 @dataclass(frozen=True)
 class Entry:
     """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any.
 
-    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn.
+    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn; `forgot`
+    says who was reset right before it.
     """
 
     id: str
@@ -57,6 +65,7 @@ class Entry:
     hour: str = ""
     swipe: Swipe | None = None
     rewrite: Rewrite | None = None
+    forgot: Forgot | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,8 @@ class TranscriptView:
     entries: list[Entry]
     older: int | None = None
     newer: bool = False
+    forgot: Forgot | None = None
+    """Who was reset behind the last entry."""
 
 
 def entries(
@@ -87,6 +98,17 @@ def entries(
         made.append(replace(entry, swipe=swipe, rewrite=rewrites.get(turn.id)))
         before = turn
     return made
+
+
+def forgotten(resets: Mapping[str, int], library: Library, after: int, before: int) -> Forgot | None:
+    """The bots that were reset between two steps; None when none was."""
+    found = {library.name_of(bot): step for bot, step in resets.items() if after < step < before}
+    if not found:
+        return None
+    know = "knows" if len(found) == 1 else "know"
+    return Forgot(
+        max(found.values()), f"{' and '.join(sorted(found))} {know} nothing of what came before this."
+    )
 
 
 def _entry(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chat.engine.impact import FeelingLost, Impact
     from chat.engine.timeline import Steps
 
-REWIND, SWIPE, UNDO, REDO = "rewind", "swipe", "undo", "redo"
+REWIND, SWIPE, UNDO, REDO, RESET = "rewind", "swipe", "undo", "redo", "reset"
 _SNIPPET_CHARS = 160
 
 
@@ -115,6 +115,7 @@ def went(kind: str, steps: Steps, chat_id: str) -> Notice | None:
     said, back = {
         REWIND: ("Went back. What came after it is kept.", steps.undo == "the rewind" and UNDO),
         SWIPE: ("The story goes on from another reply.", steps.undo == "the change of reply" and UNDO),
+        RESET: ("The story begins again with your next words.", steps.undo == "the reset" and UNDO),
         UNDO: (f"Undid {steps.redo}.", steps.redo and REDO),
         REDO: (f"Brought back {steps.undo}.", steps.undo and UNDO),
     }.get(kind, ("", ""))
