@@ -156,6 +156,7 @@ class Backups:
         log.info("backup_restored", name=name, safety=done.safety, old_files=done.old_files)
         engine.background.clear()
         engine.history_from.clear()
+        engine.anticipation.forget()
         engine.hub.restart(engine.clock.new_id().lower())
         if not engine.store.fault:
             await recovery.recover(engine)

@@ -12,10 +12,14 @@ from chat.domain.bots import Bot
 from chat.domain.library import Library
 from chat.domain.people import Person
 from chat.domain.recall import Recalled
+from chat.domain.records import Put
 from chat.domain.resets import knows
-from chat.domain.turns import Turn
-from chat.domain.witness import witnessed_text, witnesses
-from chat.domain.world import World
+from chat.domain.segments import Segment
+from chat.domain.turns import Turn, changes
+from chat.domain.witness import witnessed_text
+from chat.domain.world import World, evolve
+from chat.engine.anticipation import Anticipation
+from chat.engine.hearing import hear
 from chat.engine.remembering import Asking, remembered
 from chat.store import views
 from chat.store.reading import Reader
@@ -23,6 +27,8 @@ from chat.store.store import Store
 
 HISTORY_TURNS = 160
 """Turns read for a prompt; more than any budget of ours holds, and a constant, so a long story costs the same."""
+NEWEST_TURNS = 6
+"""Turns read where the ones before them are at hand; an exchange adds two."""
 WITHHELD_TOLD = 12
 RECENT_ENTRIES = 4
 """How many entries ask: the latest, and the few before it with less weight."""
@@ -43,55 +49,103 @@ class Context:
         """The newest turns of the window this bot did not witness, or not wholly: turn id and why."""
         told = []
         for turn in reversed(self.turns):
-            heard = _heard(turn, self.bot.id)
-            if not heard:
+            heard = hear(turn, self.bot.id)
+            if not heard.text:
                 told.append((turn.id, f"{self.bot.name} did not witness it."))
-            elif any(self.bot.id not in witnesses(one, turn.speaker, turn.present) for one in turn.segments):
+            elif not heard.is_whole:
                 told.append((turn.id, f"{self.bot.name} witnessed only a part of it."))
         return tuple(told[:WITHHELD_TOLD])
 
 
-async def read_context(
-    store: Store, chat_id: str, bot_id: str, recall_k: int, history_from: str | None = None
-) -> Context:
-    """Everything for one reply of one bot. Raises NotFound for a chat that is not there.
+@dataclass(frozen=True)
+class Wanted:
+    """`history_from` is the oldest turn the prompt will show (None: all that is read); what is shown needs no
+    recalling. `draft` is an entry that is not posted yet."""
 
-    `history_from` is the oldest turn the prompt will show; what is shown needs no recalling. None: all that was read.
-    """
+    recall_k: int
+    history_from: str | None = None
+    draft: Sequence[Segment] = ()
+
+
+async def read_context(
+    store: Store, chat_id: str, bot_id: str, wanted: Wanted, ready: Anticipation | None = None
+) -> Context:
+    """Everything for one reply of one bot. Raises NotFound for a chat that is not there."""
+    if ready and not wanted.draft and (at_hand := _at_hand(ready, store.library, chat_id, bot_id, wanted)):
+        return at_hand
     library = store.library
     chat, bot, you = (
         library.chats[chat_id],
         library.bots[bot_id],
         library.people[library.chats[chat_id].you_id],
     )
+    marks = ready.marks(chat_id) if ready else None
 
     async def read(reader: Reader) -> Context:
         world = await views.world(reader, chat_id)
-        window = await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS)
-        resets = world.state.resets
-        told = [turn for turn in window.turns if knows(resets, bot_id, turn)]
-        spoken = [turn for turn in told if not turn.is_running and turn.text.strip()]
-        shown = _shown([turn.id for turn in spoken], history_from)
+        latest = await _latest(reader, library, chat_id, ready.turns(chat_id) if ready else ())
+        spoken = [turn for turn in latest if knows(world.state.resets, bot_id, turn)]
         context = Context(library, world, bot, you, spoken, Recalled())
-        recalled = await _recall(reader, context, chat.continuity, shown, recall_k)
+        asking = _asking(context, wanted)
+        question = (bot_id, wanted.recall_k, asking)
+        recalled = ready.answer(chat_id, question) if ready else None
+        if recalled is None:
+            recalled = await remembered(reader, library, bot_id, chat.continuity, asking, wanted.recall_k)
+        if ready and marks:
+            ready.keep_turns(chat_id, latest, marks)
+            ready.keep_context(chat_id, context, marks)
+            ready.keep_answer(chat_id, question, recalled, marks)
         return replace(context, recalled=recalled)
 
     return await store.read(read)
 
 
-async def _recall(
-    reader: Reader, context: Context, continuity: str, shown: Sequence[str], count: int
-) -> Recalled:
-    """The latest entries ask, as the bot witnessed them."""
-    bot, state = context.bot, context.world.state
-    entries = [words for turn in reversed(context.turns[-RECENT_ENTRIES:]) if (words := _heard(turn, bot.id))]
-    asking = Asking(entries, {bot.id, context.you.id, *state.present}, state.clock_at, shown)
-    return await remembered(reader, context.library, bot.id, continuity, asking, count)
+def _at_hand(
+    ready: Anticipation, library: Library, chat_id: str, bot_id: str, wanted: Wanted
+) -> Context | None:
+    """What reading would bring, where all of it was read before and only the player's entry has come since."""
+    found = ready.context(chat_id, bot_id)
+    if found is None:
+        return None
+    context, said = found
+    if said is not None:
+        entry = [change.record for change in changes(said) if isinstance(change, Put)]
+        turns = [*context.turns, *(row for row in entry if isinstance(row, Turn))][-HISTORY_TURNS:]
+        context = replace(context, library=library, world=evolve(context.world, said)[0], turns=turns)
+    recalled = ready.answer(chat_id, (bot_id, wanted.recall_k, _asking(context, wanted)))
+    return replace(context, recalled=recalled) if recalled is not None else None
 
 
-def _shown(turn_ids: list[str], history_from: str | None) -> list[str]:
-    return turn_ids[turn_ids.index(history_from) :] if history_from in turn_ids else turn_ids
+async def _latest(reader: Reader, library: Library, chat_id: str, known: Sequence[Turn]) -> Sequence[Turn]:
+    """The newest turns with words. Where older ones are `known`, only what may have come behind them is read."""
+    if known:
+        newest = _spoken(await views.transcript(reader, library, chat_id, limit=NEWEST_TURNS))
+        places = [place for place, turn in enumerate(known) if newest and turn.id == newest[0].id]
+        if places:
+            return [*known[: places[0]], *newest][-HISTORY_TURNS:]
+    return _spoken(await views.transcript(reader, library, chat_id, limit=HISTORY_TURNS))
 
 
-def _heard(turn: Turn, bot_id: str) -> str:
-    return witnessed_text(turn.segments, turn.speaker, turn.present, bot_id).strip()
+def _spoken(window: views.Transcript) -> list[Turn]:
+    return [turn for turn in window.turns if not turn.is_running and turn.text.strip()]
+
+
+def _asking(context: Context, wanted: Wanted) -> Asking:
+    """The latest entries ask, as the bot witnessed them.
+
+    The player's last entry has left no memory yet, so it is not among those shown, whether it is posted or not.
+    """
+    bot, state, turns = context.bot, context.world.state, context.turns
+    drafted = witnessed_text(wanted.draft, context.you.id, state.present, bot.id)
+    recent = turns[-(RECENT_ENTRIES - 1) :] if wanted.draft else turns[-RECENT_ENTRIES:]
+    entries = [drafted, *(hear(turn, bot.id).text for turn in reversed(recent))]
+    here = frozenset({bot.id, context.you.id, *state.present})
+    is_asked_last = bool(turns) and turns[-1].speaker == context.you.id and not wanted.draft
+    remembered_turns = turns[:-1] if is_asked_last else turns
+    shown = tuple(turn.id for turn in _shown(remembered_turns, wanted.history_from))
+    return Asking(tuple(words for words in entries if words), here, state.clock_at, shown)
+
+
+def _shown(turns: Sequence[Turn], history_from: str | None) -> Sequence[Turn]:
+    first = next((place for place, turn in enumerate(turns) if turn.id == history_from), 0)
+    return turns[first:]

@@ -23,7 +23,7 @@ from chat.domain.witness import readable
 from chat.domain.world import World, foreseen
 from chat.engine import scenes
 from chat.engine.calls import call_finished
-from chat.engine.prepare import count
+from chat.engine.hearing import count
 from chat.engine.quarantine import quarantined
 from chat.errors import ChatError, NotFound, Refused, StoreError
 from chat.llm.calls import CallRecord, Classified, ClassifyRequest, Message
@@ -111,6 +111,7 @@ async def _run(
             log.exception("digest_failed")
         finally:
             engine.tell_if_idle(chat_id, "idle", "")
+            engine.anticipation.expect(chat_id)
 
 
 async def digest(engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message] = ()) -> None:

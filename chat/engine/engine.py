@@ -19,6 +19,7 @@ from chat.engine import (
     edits,
     impact,
     kickoff,
+    prepare,
     recovery,
     reset,
     scenes,
@@ -26,6 +27,7 @@ from chat.engine import (
     transcripts,
     turn,
 )
+from chat.engine.anticipation import Anticipation
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.backups import Backups
 from chat.engine.digest import Digests
@@ -61,9 +63,13 @@ class Engine:
         self.digests = Digests()
         self.background: dict[str, RunStatus] = {}
         self.history_from: dict[tuple[str, str], str] = {}
+        self.unclosed: set[str] = set()
+        """Chats with a reply whose end could not be stored; it is closed before anything else happens there."""
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
         self.local_servers = LocalServers(self)
+        self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
+        store.on_commit(self.anticipation.note)
         store.on_commit(lambda commit: publish(self.hub, commit))
 
     @property
@@ -88,6 +94,7 @@ class Engine:
         for run in self.runs.all():
             await run.finished.wait()
         await self.digests.stop()
+        await self.anticipation.stop()
         await self.backups.stop()
         await self.local_servers.stop()
         self.hub.close()
@@ -264,6 +271,7 @@ class Engine:
         if chat_id not in self.store.library.chats:
             raise NotFound("There is no such chat.")
         await self.store.save_draft(f"composer:{chat_id}", text or None)
+        self.anticipation.expect(chat_id, text)
 
     # What is going on
 

@@ -5,7 +5,8 @@ Whatever the model's server does, what has arrived is kept: in the run for the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
 from chat.engine.run import Run
 from chat.errors import ProviderError
-from chat.llm.calls import CallRecord, Message, NarrateRequest
+from chat.llm.calls import CallRecord, Message, NarrateRequest, Piece
 from chat.llm.narration import Narration
 from chat.store.state import State
 
@@ -45,18 +46,18 @@ async def tell(engine: Engine, run: Run) -> Told:
     call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
     if run.is_stopping():
         return Told(_ending(engine, run, "", None, prepared, call_id), None, call_id)
-    await _start(engine, run, prepared)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), _request(engine, prepared))
-    if run.is_stopping():
-        await narration.aclose()
+    asked = asyncio.create_task(_ask(narration))
     problem: ProviderError | None = None
-    with run.step("narrate", model=prepared.model):
-        try:
-            await _stream(engine, run, narration, name)
-        except ProviderError as error:
-            problem = error
-        finally:
-            await narration.aclose()
+    try:
+        await _start(engine, run, prepared)
+        with run.step("narrate", model=prepared.model):
+            await _stream(engine, run, narration, await asked, name)
+    except ProviderError as error:
+        problem = error
+    finally:
+        await narration.aclose()
+        await asyncio.gather(asked, return_exceptions=True)
     ending = _ending(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)
 
@@ -88,11 +89,19 @@ async def _start(engine: Engine, run: Run, prepared: Prepared) -> None:
     run.is_started = True
 
 
-async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> None:
+async def _ask(narration: Narration) -> list[Piece]:
+    """The first piece of the reply, or none. The model is asked while the log is told that a reply begins; nothing of
+    the answer is shown before that is stored."""
+    async for piece in narration:
+        return [piece]
+    return []
+
+
+async def _stream(engine: Engine, run: Run, narration: Narration, first: list[Piece], name: str) -> None:
     """Pass each piece on as it comes, and keep it."""
     keeping = Keeping(engine, run)
     try:
-        async for piece in narration:
+        async for piece in _all(first, narration):
             if piece.kind == "reasoning":
                 run.tell("reasoning", f"{name} is thinking it over.")
                 run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
@@ -102,6 +111,13 @@ async def _stream(engine: Engine, run: Run, narration: Narration, name: str) -> 
             keeping.note()
     finally:
         keeping.close()
+
+
+async def _all(first: list[Piece], rest: Narration) -> AsyncIterator[Piece]:
+    for piece in first:
+        yield piece
+    async for piece in rest:
+        yield piece
 
 
 def _ending(

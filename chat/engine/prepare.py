@@ -3,50 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from chat.domain.chats import Chat
 from chat.domain.exchange import unanswered
 from chat.domain.places import Place
 from chat.domain.recall import Found, Recalled
-from chat.domain.segments import Segment
-from chat.domain.turns import Turn
+from chat.domain.segments import Segment, parse_segments
+from chat.domain.turns import Turn, is_spoken
 from chat.domain.witness import directions, witnessed_text
-from chat.engine.context import Context, read_context
-from chat.engine.run import Run
-from chat.errors import Refused
+from chat.engine.context import Context, Wanted, read_context
+from chat.engine.hearing import count, hear
+from chat.errors import DoesNotFit, Refused
 from chat.llm.calls import Message
-from chat.llm.tokens import count_tokens
-from chat.prompts.assemble import Assembled, assemble
+from chat.prompts.assemble import assemble
 from chat.prompts.given import Budget, Feeling, PromptInput, PromptMemory, PromptTurn
 from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
+    from chat.engine.run import Run
 
-count = lru_cache(maxsize=4096)(count_tokens)
-"""Token counts of pieces that come back turn after turn."""
+
+@dataclass(frozen=True)
+class Written:
+    """A prompt, what the log keeps of how it came about, where its history begins and the draft it is for."""
+
+    messages: Sequence[Message]
+    prompt_hash: str
+    manifest: dict[str, Any]
+    history_from: str | None
+    draft: Sequence[Segment]
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self.manifest["turns_left_out"])
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prompt ready to send, and what the log keeps of how it came about."""
+    """A prompt ready to send."""
 
     model: str
-    messages: Sequence[Message]
     seed: int
-    manifest: dict[str, Any]
+    written: Written
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        return self.written.messages
 
     def how(self, endpoint: str) -> dict[str, Any]:
         """The fields of AssistantTurnStarted beyond who and when."""
-        prompt_hash = sha256(msgspec.json.encode(list(self.messages))).hexdigest()
         told = {"endpoint": endpoint, "model": self.model, "seed": self.seed}
-        return {**told, "prompt_hash": prompt_hash, "manifest": self.manifest}
+        return {**told, "prompt_hash": self.written.prompt_hash, "manifest": self.written.manifest}
 
 
 async def prepare(engine: Engine, run: Run) -> Prepared:
@@ -55,22 +70,25 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
     if not model:
         raise Refused("No model is chosen for the story.", "Choose one in Settings, then retry.")
     await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
+    await engine.anticipation.wait(run.chat_id)
     with run.step("retrieve", k=engine.settings.budget.recall_k):
-        context = await _read(engine, run)
+        context = await _read(engine, run.chat_id, run.speaker)
     with run.step("assemble", model=model):
-        assembled = _assemble(engine, run, context)
-    if assembled.manifest.turns_left_out and assembled.history_from != _history_from(engine, run):
-        _keep_history_from(engine, run, assembled)
+        written = _write(engine, run.chat_id, context)
+    if written.is_cut and written.history_from != _history_from(engine, run.chat_id, run.speaker):
+        _keep_history_from(engine, run, written)
         with run.step("retrieve", k=engine.settings.budget.recall_k):  # of what has just left the prompt, too
-            context = await _read(engine, run)
-        assembled = _assemble(engine, run, context)
-    _keep_history_from(engine, run, assembled)
-    return Prepared(model, assembled.messages, engine.clock.seed(), assembled.manifest.as_dict())
+            context = await _read(engine, run.chat_id, run.speaker)
+        written = _write(engine, run.chat_id, context)
+    _keep_history_from(engine, run, written)
+    return Prepared(model, engine.clock.seed(), written)
 
 
 def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Segment]) -> None:
     """Raise DoesNotFit when these words cannot stand beside what every prompt must hold. Nothing is written yet."""
     library = state.library
+    if _is_known_to_fit(engine, library.chats[chat_id], segments):
+        return
     chat = library.chats[chat_id]
     bot, you = library.bots[chat.bot_ids[0]], library.people[chat.you_id]
     world = state.world(chat_id)
@@ -79,27 +97,55 @@ def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Se
     assemble(_input(context, (), words or None, directions(segments)), _budget(engine), count)
 
 
-def _assemble(engine: Engine, run: Run, context: Context) -> Assembled:
+def _is_known_to_fit(engine: Engine, chat: Chat, segments: Sequence[Segment]) -> bool:
+    """A prompt with just these words was written already, and nothing has changed since."""
+    found = engine.anticipation.context(chat.id, chat.bot_ids[0])
+    return found is not None and found[1] is None and engine.anticipation.expected(chat.id) == segments
+
+
+async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
+    """Read and choose what a reply to this draft would need; what comes of it stays in `engine.anticipation`."""
+    library = engine.store.library
+    chat = library.chats.get(chat_id)
+    if chat is None:
+        return
+    segments = parse_segments(draft, engine.names_of(chat))
+    segments = segments if is_spoken(segments) else ()
+    context = await _read(engine, chat_id, chat.bot_ids[0], segments)
+    with suppress(DoesNotFit):  # whoever sends it will be told
+        _write(engine, chat_id, context, segments)
+
+
+def _write(engine: Engine, chat_id: str, context: Context, draft: Sequence[Segment] = ()) -> Written:
     turns = [_prompt_turn(context, turn) for turn in context.turns]
     heard = [turn for turn in turns if turn.text]
-    words = heard.pop().text if heard and heard[-1].is_you else None
+    drafted = witnessed_text(draft, context.you.id, context.world.state.present, context.bot.id)
+    words = drafted or (heard.pop().text if heard and heard[-1].is_you else None)
     directed = [directions(turn.segments) for turn in unanswered(context.turns) if turn.role == "user"]
-    given = _input(context, heard, words, "\n".join(filter(None, directed)))
-    return assemble(given, _budget(engine), count, history_from=_history_from(engine, run))
+    given = _input(context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
+    budget, history_from = _budget(engine), _history_from(engine, chat_id, context.bot.id)
+    written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
+    if written is None:
+        assembled = assemble(given, budget, count, history_from=history_from)
+        prompt_hash = sha256(msgspec.json.encode(assembled.messages)).hexdigest()
+        manifest = assembled.manifest.as_dict()
+        written = Written(assembled.messages, prompt_hash, manifest, assembled.history_from, draft)
+        engine.anticipation.keep_prompt(chat_id, (given, budget, history_from), written)
+    return written
 
 
-async def _read(engine: Engine, run: Run) -> Context:
-    most = engine.settings.budget.recall_k
-    return await read_context(engine.store, run.chat_id, run.speaker, most, _history_from(engine, run))
+async def _read(engine: Engine, chat_id: str, bot_id: str, draft: Sequence[Segment] = ()) -> Context:
+    wanted = Wanted(engine.settings.budget.recall_k, _history_from(engine, chat_id, bot_id), draft)
+    return await read_context(engine.store, chat_id, bot_id, wanted, engine.anticipation)
 
 
-def _history_from(engine: Engine, run: Run) -> str | None:
-    return engine.history_from.get((run.chat_id, run.speaker))
+def _history_from(engine: Engine, chat_id: str, bot_id: str) -> str | None:
+    return engine.history_from.get((chat_id, bot_id))
 
 
-def _keep_history_from(engine: Engine, run: Run, assembled: Assembled) -> None:
-    if assembled.history_from:
-        engine.history_from[run.chat_id, run.speaker] = assembled.history_from
+def _keep_history_from(engine: Engine, run: Run, written: Written) -> None:
+    if written.history_from:
+        engine.history_from[run.chat_id, run.speaker] = written.history_from
 
 
 def _prompt_memory(found: Found) -> PromptMemory:
@@ -114,9 +160,9 @@ def _budget(engine: Engine) -> Budget:
 
 
 def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:
-    text = witnessed_text(turn.segments, turn.speaker, turn.present, context.bot.id)
+    heard = hear(turn, context.bot.id)
     name = context.library.name_of(turn.speaker)
-    return PromptTurn(turn.id, turn.speaker, name, turn.role == "user", text, count(text))
+    return PromptTurn(turn.id, turn.speaker, name, turn.role == "user", heard.text, heard.tokens)
 
 
 def _input(

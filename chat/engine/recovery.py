@@ -130,8 +130,11 @@ async def _remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str,
 
 async def close_interrupted(engine: Engine, chat_id: str) -> None:
     """Close what an earlier failure to store left running in one chat, so that the story can go on."""
+    if chat_id not in engine.unclosed:
+        return
     for turn in await engine.store.read(lambda reader: views.running_turns(reader, chat_id)):
         await close_turn(engine, turn)
+    engine.unclosed.discard(chat_id)
 
 
 async def close_turn(engine: Engine, turn: Turn) -> None:

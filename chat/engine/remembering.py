@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from chat.domain.library import Library
@@ -19,10 +18,10 @@ class Asking:
     Memories of the turns in `shown` stand in the prompt already and are not recalled.
     """
 
-    entries: Sequence[str]
-    here: Collection[str]
+    entries: tuple[str, ...]
+    here: frozenset[str]
     now: str = ""
-    shown: Sequence[str] = ()
+    shown: tuple[str, ...] = ()
 
 
 async def remembered(

@@ -31,7 +31,7 @@ from chat.domain.scenes import NextPlace, Scene
 from chat.domain.turns import Turn
 from chat.domain.world import World
 from chat.engine.calls import call_finished
-from chat.engine.prepare import count
+from chat.engine.hearing import count
 from chat.engine.quarantine import quarantined
 from chat.errors import ChatError, TurnRunning
 from chat.llm.calls import ClassifyRequest

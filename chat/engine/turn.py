@@ -80,6 +80,7 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
         return Accepted(turn_id, None)
     run.user_turn_id, run.words = turn_id, text
     start_reply(engine, run, chat.bot_ids[0])
+    await asyncio.sleep(0)  # the reply goes on while the answer to the post is made
     return Accepted(turn_id, run.reply_id)
 
 
@@ -155,6 +156,8 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> N
         )
         log.exception("reply_not_stored")
     finally:
+        if problem:
+            engine.unclosed.add(run.chat_id)
         engine.runs.release(run)
     _say_how_it_ended(run, ending, problem)
     if ending.text and not problem and run.cause != "shutdown":

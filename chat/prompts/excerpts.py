@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from chat.prompts.quoting import Count, clipped
 
@@ -21,6 +22,7 @@ def words_of(*texts: str) -> frozenset[str]:
     return frozenset(word.casefold() for text in texts for word in _WORD.findall(text[:_CHARS_READ]))
 
 
+@lru_cache(maxsize=256)
 def excerpt(text: str, words: frozenset[str], limit_tokens: int, count: Count) -> str:
     """At most `limit_tokens` of the text; without a word in common, its beginning."""
     text = text.strip()

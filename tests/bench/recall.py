@@ -107,7 +107,7 @@ async def _ask_all(
 
 async def _recalled(store: Store, talk: Conversation, entries: Sequence[str]) -> Sequence[Found]:
     async with store.reading() as reader:
-        asking = Asking(entries, (BOT, YOU), f"{talk.turns[-1].date}Z")
+        asking = Asking(tuple(entries), frozenset({BOT, YOU}), f"{talk.turns[-1].date}Z")
         return (await remembered(reader, store.library, BOT, CONTINUITY, asking, DEPTH)).chosen
 
 

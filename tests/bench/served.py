@@ -39,6 +39,12 @@ class Served:
         status, body = self._ask("POST", f"/chats/{chat_id}/turns", form, headers)
         assert status == 202, body[:300]
 
+    def save_draft(self, chat_id: str, prose: str) -> None:
+        """As the page does whenever the player stops typing for a moment."""
+        headers = {"Content-Type": "application/json"}
+        status, body = self._ask("PUT", f"/chats/{chat_id}/draft", json.dumps({"prose": prose}), headers)
+        assert status == 204, body[:300]
+
     def _ask(self, method: str, path: str, form: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
         """The server closes a connection that was idle for long; then once more on a new one."""
         try:

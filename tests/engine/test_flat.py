@@ -11,7 +11,7 @@ import pytest
 
 from chat.app import running_engine
 from chat.clock import Clock
-from chat.engine.context import read_context
+from chat.engine.context import Wanted, read_context
 from chat.engine.engine import Engine
 from chat.settings import load_settings
 from chat.store import views
@@ -39,11 +39,12 @@ async def turn(engine: Engine, chat_id: str) -> None:
     assert run.task
     await run.task
     assert await engine.digests.wait(chat_id, 20)
+    await engine.anticipation.wait(chat_id)
 
 
 async def recall(engine: Engine, chat_id: str) -> None:
     chat = engine.store.library.chats[chat_id]
-    await read_context(engine.store, chat_id, chat.bot_ids[0], 4)
+    await read_context(engine.store, chat_id, chat.bot_ids[0], Wanted(4))
 
 
 async def page(engine: Engine, chat_id: str) -> None:

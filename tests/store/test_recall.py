@@ -45,7 +45,8 @@ async def recalled(
     store: Store, *entries: str, owner: str = MIRA, line: str = "main", count: int = 8
 ) -> Recalled:
     async with store.reading() as reader:
-        return await remembered(reader, store.library, owner, line, Asking(entries, (owner, YOU)), count)
+        asking = Asking(tuple(entries), frozenset({owner, YOU}))
+        return await remembered(reader, store.library, owner, line, asking, count)
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_a_fact_finds_the_memory_it_was_found_in(known: Store) -> None:
 
 
 async def test_what_a_shown_turn_left_behind_is_not_recalled(told: Store) -> None:
-    asking = Asking(["lamp"], (MIRA, YOU), shown=[""])
+    asking = Asking(("lamp",), frozenset({MIRA, YOU}), shown=("",))
     async with told.reading() as reader:
         found = await remembered(reader, told.library, MIRA, "main", asking, 8)
     assert found == Recalled()

@@ -1,7 +1,7 @@
 // The box the player writes in: it sends, keeps drafts and gives every word back that was not taken.
 // It must never clear text that the server did not answer for.
 
-const PAUSE = 400; // ms without a key after which the draft is saved
+const PAUSE = 250; // ms without a key after which the draft is saved
 const KEEPALIVE = 60000; // bytes a browser still sends for a page that is going away
 const RELOADED = 10000; // ms within which a page that comes back takes over what it could not save in time
 

@@ -1,0 +1,48 @@
+"""What a bot heard of a turn, worked out once for each turn and bot; prompts ask for the same turns again and again.
+
+A pure function with a memory: the memory is looked up by id and used only when the whole turn is still the same.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from chat.domain.turns import Turn
+from chat.domain.witness import witnessed_text, witnesses
+from chat.llm.tokens import count_tokens
+
+_KEPT = 4096
+
+count = lru_cache(maxsize=_KEPT)(count_tokens)
+"""Token counts of pieces that come back turn after turn."""
+
+
+class Hearing(NamedTuple):
+    """`text` as the bot heard it, `tokens` of that text; `is_whole` when nothing of the turn was kept from it."""
+
+    text: str
+    tokens: int
+    is_whole: bool
+
+
+_known: dict[tuple[str, str], tuple[Turn, Hearing]] = {}
+
+
+def hear(turn: Turn, bot_id: str) -> Hearing:
+    """What this bot witnessed of a turn."""
+    key = (turn.id, bot_id)
+    known = _known.get(key)
+    if known is None or (known[0] is not turn and known[0] != turn):
+        text = witnessed_text(turn.segments, turn.speaker, turn.present, bot_id)
+        whole = all(bot_id in witnesses(one, turn.speaker, turn.present) for one in turn.segments)
+        if len(_known) >= _KEPT:
+            _known.clear()
+        known = _known[key] = (turn, Hearing(text, count(text), whole))
+    return known[1]
+
+
+def forget() -> None:
+    """Nothing of any turn stays here: its words were erased, or another database took the place of this one."""
+    _known.clear()
+    count.cache_clear()
