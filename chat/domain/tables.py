@@ -15,6 +15,7 @@ from chat.domain.places import Place
 from chat.domain.records import Record
 from chat.domain.scenes import Scene
 from chat.domain.turns import Turn
+from chat.domain.versions import TurnVersion
 from chat.domain.world import ChatState
 
 _MIRRORS: tuple[type[Record], ...] = (
@@ -27,6 +28,7 @@ _MIRRORS: tuple[type[Record], ...] = (
     SceneStart,
     PlaceName,
     Turn,
+    TurnVersion,
     ChatState,
     Place,
     Scene,
@@ -41,5 +43,6 @@ _MIRRORS: tuple[type[Record], ...] = (
 
 TABLES: dict[str, type[Record]] = {record.table: record for record in _MIRRORS}
 PER_CHAT: tuple[str, ...] = tuple(
-    record.table for record in (ChatState, Place, Scene, Activity, Edge, EdgeChange, Memory, Witness)
+    record.table
+    for record in (TurnVersion, ChatState, Place, Scene, Activity, Edge, EdgeChange, Memory, Witness)
 )

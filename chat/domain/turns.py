@@ -70,7 +70,7 @@ def changes(event: Event) -> list[Change]:
             ]
         case AssistantTurn():
             return [_finished(event, event.data)]
-        case DigestFinished():
+        case DigestFinished(continued=False):
             return [Set(Turn.table, (event.data.turn_id,), {"digest_outcome": event.data.outcome})]
         case _:
             return []

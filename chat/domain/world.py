@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from chat.domain import activities, edges, edits, memories, places, resets, scenes
+from chat.domain import activities, edges, edits, memories, places, resets, scenes, versions
 from chat.domain.activities import Activity
 from chat.domain.edges import Edge
 from chat.domain.events import (
@@ -21,6 +21,7 @@ from chat.domain.events import (
     BotReset,
     ClockAdvanced,
     ContainerCreated,
+    ContinuationStarted,
     DigestFinished,
     EdgeSeeded,
     EdgeSummarySet,
@@ -38,7 +39,10 @@ from chat.domain.events import (
     NewEvent,
     SceneClosed,
     SceneOpened,
+    TurnContinued,
+    TurnEdited,
     UserTurn,
+    UserTurnEdit,
     WeatherChanged,
 )
 from chat.domain.memories import Witness
@@ -46,6 +50,7 @@ from chat.domain.pins import Pin
 from chat.domain.places import Place
 from chat.domain.records import Change, Put, Record, Set
 from chat.domain.scenes import Scene
+from chat.domain.versions import TurnVersion
 
 
 class ChatState(Record, frozen=True):
@@ -179,6 +184,21 @@ def _assistant_turn(world: World, event: Event, data: AssistantTurn) -> Step:
     return world, []
 
 
+def _turn_edited(world: World, event: Event, data: UserTurnEdit | TurnEdited) -> Step:
+    return world, [Put(versions.edited(world.chat_id, event, data))]
+
+
+def _continuation_started(world: World, event: Event, data: ContinuationStarted) -> Step:
+    return _state(world, running_turn_id=data.turn_id), []
+
+
+def _turn_continued(world: World, event: Event, data: TurnContinued) -> Step:
+    version = Put(versions.continued(world.chat_id, event, data))
+    if world.state.running_turn_id == data.turn_id:
+        return _state(world, running_turn_id=None), [version]
+    return world, [version]
+
+
 def _edge_seeded(world: World, event: Event, data: EdgeSeeded) -> Step:
     if resets.is_before(world, data.source, event):
         return world, []
@@ -251,7 +271,10 @@ def _weather_changed(world: World, event: Event, data: WeatherChanged) -> Step:
 
 
 def _digest_finished(world: World, event: Event, data: DigestFinished) -> Step:
-    return world, []
+    """That of a reply itself is kept in its row, see `turns.changes`."""
+    if not data.continued:
+        return world, []
+    return world, [Set(TurnVersion.table, (data.turn_id, event.step or 0), {"digest_outcome": data.outcome})]
 
 
 def _manual_edit(world: World, event: Event, data: ManualEdit) -> Step:
@@ -271,6 +294,10 @@ _CASES: dict[type, Callable[[World, Event, Any], Step]] = {
     UserTurn: _user_turn,
     AssistantTurnStarted: _assistant_turn_started,
     AssistantTurn: _assistant_turn,
+    UserTurnEdit: _turn_edited,
+    TurnEdited: _turn_edited,
+    ContinuationStarted: _continuation_started,
+    TurnContinued: _turn_continued,
     EdgeSeeded: _edge_seeded,
     EdgeUpdate: _edge_update,
     MemoryWritten: _memory_written,

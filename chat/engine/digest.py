@@ -214,13 +214,8 @@ async def _apply(
     reply = seen.exchange[-1]
 
     def applied(state: State) -> list[NewEvent]:
-        known = state.turn(reply.id)
         line = state.library.lineage(chat_id)
-        if (
-            known is None
-            or known.digest_outcome not in ("", FAILED)
-            or not is_visible(line, reply.branch_id, reply.step)
-        ):
+        if not is_visible(line, reply.branch_id, reply.step) or not _is_waiting(state, seen.exchange):
             return []
         world = state.world(chat_id)
         latest = state.recent_turns(chat_id, 1)
@@ -242,6 +237,14 @@ async def _apply(
 
     commit = await engine.store.execute(applied, caused_by=reply.id)
     await scenes.remember_closed(engine, chat_id, commit)
+
+
+def _is_waiting(state: State, exchange: Sequence[Turn]) -> bool:
+    """The exchange still reads as it was sent, and nobody else worked out meanwhile what it changed."""
+    known = [state.turn(one.id) for one in exchange]
+    if any(one is None or one.text != sent.text for one, sent in zip(known, exchange, strict=True)):
+        return False
+    return known[-1] is not None and known[-1].digest_outcome in ("", FAILED)
 
 
 def _outcome(classified: Classified[DigestAnswer] | None, is_tip: bool) -> str:

@@ -22,6 +22,7 @@ from chat.engine import (
     prepare,
     recovery,
     reset,
+    rewording,
     scenes,
     timeline,
     transcripts,
@@ -202,6 +203,14 @@ class Engine:
 
     async def retry(self, chat_id: str, turn_id: str, prose: str | None = None) -> str:
         return await timeline.retry(self, chat_id, turn_id, prose)
+
+    async def go_on_from(self, chat_id: str, turn_id: str, prose: str) -> str:
+        """Fork at one of the player's own turns, say it in other words, and have it answered."""
+        return await timeline.go_on_from(self, chat_id, turn_id, prose)
+
+    async def edit_turn(self, chat_id: str, turn_id: str, prose: str, seen: str | None = None) -> int:
+        """Put a turn into other words, in its place; see `engine.rewording.edit`."""
+        return await rewording.edit(self, chat_id, turn_id, prose, seen)
 
     async def impact(self, chat_id: str, turn_id: str) -> Impact:
         return await impact.impact(self, chat_id, turn_id)

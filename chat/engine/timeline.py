@@ -14,9 +14,10 @@ from chat.domain import chats, exchange, resets
 from chat.domain.chats import Chat
 from chat.domain.events import NewEvent, SceneOpened, story
 from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
-from chat.domain.lineage import branch_at, is_visible, owner_of
+from chat.domain.lineage import branch_at, owner_of
 from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text
+from chat.engine.rewording import taken_along, visible
 from chat.engine.run import Run
 from chat.engine.turn import start_reply
 from chat.errors import NotFound, Refused, TurnRunning
@@ -38,6 +39,9 @@ WHAT: dict[str, str] = {
     SWIPE: "the change of reply",
     MOMENT: "the change of branch",
     CHECKPOINT: "the return to a checkpoint",
+    "user_turn_edit": "the change of a turn",
+    "turn_edited": "the change of a turn",
+    "continuation_started": "the continuation",
 }
 
 Find = Callable[[State, Chat], tuple[Place, str]]
@@ -73,13 +77,35 @@ async def retry(engine: Engine, chat_id: str, turn_id: str, prose: str | None = 
     engine.runs.reserve(run)
     try:
         await engine.close_interrupted(chat_id)
-        again = await (
-            _said_again(engine, run, chat, turn_id, text) if text else _fork(engine, run, chat, turn_id)
+        speaker = await (
+            _said_again(engine, run, chat, text, lambda state: _answered(state, chat_id, turn_id))
+            if text
+            else _fork(engine, run, chat, turn_id)
         )
     except BaseException:
         engine.runs.release(run)
         raise
-    start_reply(engine, run, again.speaker)
+    start_reply(engine, run, speaker)
+    return run.reply_id
+
+
+async def go_on_from(engine: Engine, chat_id: str, turn_id: str, prose: str) -> str:
+    """Go on from one of the player's own turns, however long ago, in other words and with a fresh reply, on a fork.
+
+    Returns the new reply's turn id. Raises NotFound, Refused for a turn of somebody else, TurnRunning, and what refuses
+    a text.
+    """
+    chat = chats.known(engine.store.library.chats.get(chat_id))
+    text = check_text(prose, engine.settings.limits.turn_chars)
+    run = engine.new_run(chat_id)
+    engine.runs.reserve(run)
+    try:
+        await engine.close_interrupted(chat_id)
+        speaker = await _said_again(engine, run, chat, text, lambda state: _own(state, chat_id, turn_id))
+    except BaseException:
+        engine.runs.release(run)
+        raise
+    start_reply(engine, run, speaker)
     return run.reply_id
 
 
@@ -87,7 +113,7 @@ async def rewind(engine: Engine, chat_id: str, turn_id: str) -> Moved:
     """Go back to right after a turn. Raises NotFound, Refused when the story stands there already, TurnRunning."""
 
     def back(state: State, chat: Chat) -> tuple[Place, str]:
-        turn = _visible(state, chat_id, turn_id)
+        turn = visible(state, chat_id, turn_id)
         if turn.step >= state.world(chat_id).state.head_step:
             raise Refused("The story stands at this turn already.")
         line = state.library.lineage(chat_id)
@@ -204,6 +230,7 @@ def _to(engine: Engine, state: State, chat: Chat, place: Place, reason: str) -> 
             for branch in state.library.branches.values()
             if (branch.parent_id, branch.fork_step) == (place.branch_id, place.step)
             and branch.id != chat.branch_id
+            and branch.reason != RETRY  # that may have taken other words along
             and state.tip(branch.id) is None
         ),
         None,
@@ -246,33 +273,32 @@ def _tell_composer(engine: Engine, chat_id: str) -> None:
     engine.hub.send(chat_id, "event", told)
 
 
-async def _fork(engine: Engine, run: Run, chat: Chat, turn_id: str) -> Turn:
-    """A fork right before the reply; the run answers what the reply answered."""
+async def _fork(engine: Engine, run: Run, chat: Chat, turn_id: str) -> str:
+    """A fork right before the reply; the run answers what the reply answered. Returns who wrote it."""
     again: list[Turn] = []
 
     def forked(state: State) -> list[NewEvent]:
         again.append(_latest_reply(state, chat.id, turn_id))
-        return _forked_before(engine, state, chat.id, again[0].step, RETRY)
+        return _forked_before(state, chat.id, engine.clock.new_id(), again[0].step, RETRY)
 
     await engine.store.execute(forked, caused_by=run.reply_id)
     run.user_turn_id = again[0].reply_to
-    return again[0]
+    return again[0].speaker
 
 
-async def _said_again(engine: Engine, run: Run, chat: Chat, turn_id: str, text: str) -> Turn:
-    """A fork right before one's own turn, and that turn in other words."""
-    again: list[Turn] = []
+async def _said_again(
+    engine: Engine, run: Run, chat: Chat, text: str, find: Callable[[State], tuple[Turn, str]]
+) -> str:
+    """A fork right before one's own turn, and that turn in other words. Returns who is to answer."""
+    speakers: list[str] = []
     segments = parse_segments(text, engine.names_of(chat))
     new_id = engine.clock.new_id()
 
     def forked(state: State) -> list[NewEvent]:
-        reply = _latest_reply(state, chat.id, turn_id)
-        mine = state.turn(reply.reply_to) if reply.reply_to else None
-        if mine is None:
-            raise Refused("This reply answers no turn of yours, so there is nothing to rewrite.")
-        again.append(reply)
-        events = _forked_before(engine, state, chat.id, mine.step, AGAIN)
-        branch_id = getattr(events[-1].data, "branch_id", "")
+        mine, speaker = find(state)
+        speakers.append(speaker)
+        branch_id = engine.clock.new_id()
+        events = _forked_before(state, chat.id, branch_id, mine.step, AGAIN)
         opened = resets.once_more(state.with_turn(chat.id, mine), engine.clock.new_id)
         begun = story(chat.id, branch_id, mine.step, *opened)
         scene_id = next((one.scene_id for one in opened if isinstance(one, SceneOpened)), mine.scene_id)
@@ -281,20 +307,31 @@ async def _said_again(engine: Engine, run: Run, chat: Chat, turn_id: str, text: 
 
     await engine.store.execute(forked, caused_by=new_id)
     run.user_turn_id = new_id
-    return again[0]
+    return speakers[0]
 
 
-def _forked_before(engine: Engine, state: State, chat_id: str, step: int, reason: str) -> list[NewEvent]:
+def _answered(state: State, chat_id: str, turn_id: str) -> tuple[Turn, str]:
+    """The player's turn that the latest reply answers, and who wrote that."""
+    reply = _latest_reply(state, chat_id, turn_id)
+    mine = state.turn(reply.reply_to) if reply.reply_to else None
+    if mine is None:
+        raise Refused("This reply answers no turn of yours, so there is nothing to rewrite.")
+    return mine, reply.speaker
+
+
+def _own(state: State, chat_id: str, turn_id: str) -> tuple[Turn, str]:
+    """A turn of the player's own, and who is to answer it."""
+    mine = visible(state, chat_id, turn_id)
+    if mine.role != "user":
+        raise Refused("This is not a turn of yours.", "Change its words, or write the latest reply again.")
+    return mine, state.library.chats[chat_id].bot_ids[0]
+
+
+def _forked_before(state: State, chat_id: str, branch_id: str, step: int, reason: str) -> list[NewEvent]:
+    """The fork, with the words that earlier turns were given since."""
     parent = branch_at(state.library.lineage(chat_id), step - 1)
-    return chats.fork(state.library.chats[chat_id], engine.clock.new_id(), parent, step - 1, reason)
-
-
-def _visible(state: State, chat_id: str, turn_id: str) -> Turn:
-    found = state.turn(turn_id)
-    line = state.library.lineage(chat_id)
-    if found is None or found.chat_id != chat_id or not is_visible(line, found.branch_id, found.step):
-        raise NotFound("There is no such turn on this line of the story.")
-    return found
+    forked = chats.fork(state.library.chats[chat_id], branch_id, parent, step - 1, reason)
+    return [*forked, *taken_along(state, chat_id, branch_id, step - 1)]
 
 
 def _latest_reply(state: State, chat_id: str, turn_id: str) -> Turn:

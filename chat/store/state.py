@@ -14,19 +14,20 @@ from chat.domain.library import Library
 from chat.domain.lineage import is_visible
 from chat.domain.memories import Memory
 from chat.domain.turns import Turn
+from chat.domain.versions import TurnVersion
 from chat.domain.world import World
 from chat.errors import NotFound
-from chat.store import actions, log
-from chat.store.line import END, LinePages
+from chat.store import actions, log, told
+from chat.store.line import END, LinePages, PagesAfter
 from chat.store.rows import select
 
-_BY_ID = f"{select(Turn.table)} where id = ?"
 _TIP = f"select step from {BranchTip.table} where id = ?"
 _MEMORY = f"{select(Memory.table)} where id = ?"
 _BEGINNING = f"{log.SELECT} where stream = ? order by id limit ?"
 _BEGINNING_EVENTS = 40
 _BREATH = f"{log.SELECT} where id > ? and id <= ? and stream = ? and branch_id = ? and step = ? order by id"
 _BREATH_EVENTS = 40
+_MEMORIES_OF_TURN = f"{select(Memory.table)} where turn_id = ? and level = 'turn' order by event_id"
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
 
@@ -54,8 +55,8 @@ class State:
         return self._load(chat_id)
 
     def turn(self, turn_id: str) -> Turn | None:
-        """A turn of any branch."""
-        found = self._conn.execute(_BY_ID, (turn_id,)).fetchone()
+        """A turn of any branch, as the visible line tells it."""
+        found = self._conn.execute(told.BY_ID, (turn_id,)).fetchone()
         return Turn.from_row(found) if found else None
 
     def memory(self, memory_id: str) -> Memory | None:
@@ -63,8 +64,17 @@ class State:
         found = self._conn.execute(_MEMORY, (memory_id,)).fetchone()
         return Memory.from_row(found) if found else None
 
+    def memories_of_turn(self, turn_id: str) -> list[Memory]:
+        """The memories written with one reply, of the visible line, one for each witness."""
+        return [Memory.from_row(row) for row in self._conn.execute(_MEMORIES_OF_TURN, (turn_id,)).fetchall()]
+
+    def versions_after(self, chat_id: str, step: int) -> list[TurnVersion]:
+        """What turns of the visible line came to read at later steps, oldest first."""
+        rows = self._conn.execute(told.VERSIONS_AFTER, (chat_id, step)).fetchall()
+        return [TurnVersion.from_row(row) for row in rows]
+
     def turn_by_key(self, chat_id: str, idempotency_key: str) -> Turn | None:
-        """The turn on the visible line that was posted with this key."""
+        """The turn on the visible line that was posted with this key, in the words it was posted with."""
         line = self.library.lineage(chat_id)
         rows = self._conn.execute(_BY_KEY, (chat_id, idempotency_key)).fetchall()
         found = (turn for turn in map(Turn.from_row, rows) if is_visible(line, turn.branch_id, turn.step))
@@ -110,7 +120,15 @@ class State:
 
     def recent_turns(self, chat_id: str, limit: int) -> list[Turn]:
         """The last turns of the visible line, oldest first."""
-        pages = LinePages(self.library.lineage(chat_id), chat_id, END, limit)
+        return self._read(LinePages(self.library.lineage(chat_id), chat_id, END, limit))
+
+    def turns_around(self, turn: Turn, limit: int) -> list[Turn]:
+        """A turn of the visible line with up to `limit` before it and after it, oldest first."""
+        line = self.library.lineage(turn.chat_id)
+        before = self._read(LinePages(line, turn.chat_id, turn.step, limit))
+        return [*before, turn, *self._read(PagesAfter(line, turn.chat_id, turn.step, limit))]
+
+    def _read(self, pages: LinePages | PagesAfter) -> list[Turn]:
         while query := pages.next_query():
             pages.answer(self._conn.execute(*query).fetchall())
         return pages.turns

@@ -301,7 +301,13 @@ class Telling(RuleBasedStateMachine):
         parent = branch_at(self.live.library.lineage(chat), step)
         new = self.name("branch")
         going_on = stories.felt(chat, new, step + 1, 5) if len(text) % 2 else []
-        self.do([*stories.forked(chat, new, parent, step), *going_on])
+        self.do(
+            [*stories.forked(chat, new, parent, step), *self.taken_along(chat, new, step, text), *going_on]
+        )
+
+    def taken_along(self, chat: str, branch: str, step: int, text: str) -> list[NewEvent]:
+        """What a fork brings with it of the line it leaves; see `retelling`."""
+        return []
 
     @rule(chat=chat_ids, share=shares)
     def choose_another_branch(self, chat: str, share: float) -> None:

@@ -23,7 +23,8 @@ from chat.store import jump, loading, log, migrate, undo
 from chat.store.rebuild import _fold, _library
 from chat.store.rows import Buffer
 from chat.store.verify import verify
-from tests.properties.histories import CHATS, Rows, Telling, chat_ids, rows_of, shares
+from tests.properties.histories import CHATS, Rows, chat_ids, rows_of, shares
+from tests.properties.retelling import Retelling
 from tests.properties.test_replay import told_by_the_log
 
 SMALL = (
@@ -58,7 +59,7 @@ def told_before(conn: sqlite3.Connection, chat: str, event_id: int) -> Rows:
         fresh.close()
 
 
-class Jumps(Telling):
+class Jumps(Retelling):
     """Histories that go to and fro more often than stories do."""
 
     @rule(chat=chat_ids, steps=st.integers(1, 12))

@@ -8,12 +8,22 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from functools import partial
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 
 from chat.domain import world
-from chat.domain.events import CATALOGUE, Payload, chat_stream
+from chat.domain.events import (
+    CATALOGUE,
+    AssistantTurn,
+    Payload,
+    TurnContinued,
+    TurnEdited,
+    UserTurn,
+    UserTurnEdit,
+    chat_stream,
+)
 from chat.domain.lineage import is_visible
 from chat.domain.tables import TABLES
 from chat.store import loading, log, migrate
@@ -22,8 +32,9 @@ from chat.store.headfile import Head
 from chat.store.rebuild import project
 from chat.store.state import State
 from chat.store.verify import verify
-from tests.properties import histories
-from tests.properties.histories import CHATS, Rows, Telling, rows_of
+from tests.properties import histories, retelling
+from tests.properties.histories import CHATS, Rows, rows_of
+from tests.properties.retelling import Retelling
 from tests.support import stories
 
 FROM_DECISIONS = {
@@ -45,7 +56,7 @@ def told_by_the_log(conn: sqlite3.Connection) -> Rows:
         fresh.close()
 
 
-class Histories(Telling):
+class Histories(Retelling):
     """What always holds, held after every command."""
 
     @invariant()
@@ -111,6 +122,27 @@ class Histories(Telling):
                     one[2] for one in shown[-limit:]
                 ]
 
+    @invariant()
+    def a_turn_reads_as_its_line_says(self) -> None:
+        """The words of its own event, or of the latest change that is visible, whatever branch it was made on."""
+        for chat in CHATS:
+            line, words = self.live.library.lineage(chat), dict[str, tuple[int, str]]()
+            of_chat = f"{log.SELECT} where stream = ? order by id"
+            for event in log.events_of(self.live.conn.execute(of_chat, (chat_stream(chat),))):
+                is_change = isinstance(event.data, UserTurnEdit | TurnEdited | TurnContinued)
+                if isinstance(event.data, UserTurn | AssistantTurn):
+                    words[event.data.turn_id] = (-1, event.data.text)
+                elif is_change and is_visible(line, event.branch_id, event.step):
+                    before = words.get(event.data.turn_id, (-1, ""))
+                    if (event.step or 0) >= before[0]:
+                        words[event.data.turn_id] = (event.step or 0, event.data.text)
+            state = State(
+                self.live.library, self.live.ledger, self.live.conn, partial(loading.world, self.live.conn)
+            )
+            for turn in state.recent_turns(chat, 1_000):
+                assert turn.text == words.get(turn.id, (-1, ""))[1]
+                assert state.turn(turn.id) == turn
+
     def teardown(self) -> None:
         if not hasattr(self, "live"):
             return
@@ -131,7 +163,7 @@ TestHistories.settings = settings(
 
 def test_every_kind_is_part_of_the_histories() -> None:
     """A new kind is to be told here too. What is imported is used: the linter sees to that."""
-    named = [*vars(histories).values(), *vars(stories).values()]
+    named = [*vars(histories).values(), *vars(retelling).values(), *vars(stories).values()]
     told = {
         one.kind
         for one in named

@@ -28,8 +28,10 @@ CATALOGUE: dict[str, type[Payload]] = {payload.kind: payload for payload in _sub
 """Every kind this program knows, in the order of this file."""
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
-"""(kind, old version) -> the payload as the next version has it. Empty while every kind is at version 1."""
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("digest_finished", 1): lambda raw: {**raw, "continued": False},
+}
+"""(kind, old version) -> the payload as the next version has it."""
 
 
 _encoder = msgspec.json.Encoder()

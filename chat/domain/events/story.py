@@ -139,6 +139,56 @@ class AssistantTurn(StoryPayload, frozen=True):
     origin: Literal["reply", "opening"] = "reply"
 
 
+class UserTurnEdit(StoryPayload, frozen=True):
+    """The player put one of their own turns into other words, in its place; `prior` are the words before."""
+
+    kind = "user_turn_edit"
+    turn_id: str
+    text: str
+    segments: tuple[Segment, ...]
+    prior: str
+
+
+class TurnEdited(StoryPayload, frozen=True):
+    """The player put a turn of a bot, or the opening, into other words, in its place; `prior` are the words before."""
+
+    kind = "turn_edited"
+    turn_id: str
+    text: str
+    segments: tuple[Segment, ...]
+    prior: str
+
+
+class ContinuationStarted(StoryPayload, frozen=True):
+    """A reply that stood there already is being written on. The manifest says what the prompt held."""
+
+    kind = "continuation_started"
+    turn_id: str
+    endpoint: str
+    model: str
+    seed: int
+    prompt_hash: str
+    manifest: dict[str, Any]
+
+
+class TurnContinued(StoryPayload, frozen=True):
+    """A reply as it ended after it was written on: all of its text; `prior` is what stood there before."""
+
+    kind = "turn_continued"
+    turn_id: str
+    text: str
+    segments: tuple[Segment, ...]
+    prior: str
+    truncated: bool = False
+    stop_reason: str = "complete"
+    error_code: str = ""
+    error_message: str = ""
+    error_next_step: str = ""
+    model: str = ""
+    call_id: str | None = None
+    reasoning: str = ""
+
+
 class EdgeSeeded(StoryPayload, frozen=True):
     """What one entity feels toward another when the story starts. `from_chat_id` names where it was carried from."""
 
@@ -253,13 +303,16 @@ class DigestFinished(StoryPayload, frozen=True):
     """What changed in an exchange was worked out. `outcome` is ok, partial, failed or late_ok.
 
     `dropped` says in words what was left out and why; `quarantine_ids` name what could not be read at all.
+    `continued`: it is about what a continuation added, and stands at the step of that.
     """
 
     kind = "digest_finished"
+    version = 2
     turn_id: str
     outcome: str
     dropped: tuple[str, ...] = ()
     quarantine_ids: tuple[str, ...] = ()
+    continued: bool = False
 
 
 class BotReset(StoryPayload, frozen=True):

@@ -16,6 +16,7 @@ from chat.store.views.recall import evidence, hidden_memories, latest_memories
 from chat.store.views.record import calls, draft, event, events, events_of_chat, events_of_kinds
 from chat.store.views.story import (
     Transcript,
+    first_words,
     latest_chat,
     place_names,
     running_turns,
@@ -24,6 +25,7 @@ from chat.store.views.story import (
     turn,
     turns_after,
     undigested_turns,
+    versions,
     world,
 )
 
@@ -41,6 +43,7 @@ __all__ = [
     "events_of_chat",
     "events_of_kinds",
     "evidence",
+    "first_words",
     "hidden_memories",
     "history",
     "latest_chat",
@@ -58,6 +61,7 @@ __all__ = [
     "turn",
     "turns_after",
     "undigested_turns",
+    "versions",
     "witnesses",
     "world",
 ]

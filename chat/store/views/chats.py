@@ -8,6 +8,7 @@ import msgspec
 
 from chat.domain.chats import Chat
 from chat.domain.records import Row
+from chat.store import told
 from chat.store.reading import Reader
 
 _SNIPPET_CHARS = 240
@@ -36,7 +37,7 @@ line (chat_id, parent_id, cut, reply_id) as (
 )
 select c.id, c.title, c.bot_ids, c.you_id, c.continuity, c.branch_id, c.archived, c.created_at,
     coalesce(s.clock_at, ''), coalesce(p.name, ''),
-    coalesce(t.speaker, ''), coalesce(substr(t.text, 1, {_SNIPPET_CHARS}), ''),
+    coalesce(t.speaker, ''), coalesce(substr(coalesce(v.text, t.text), 1, {_SNIPPET_CHARS}), ''),
     coalesce(nullif(s.last_ts, ''), c.created_at), s.running_turn_id is not null
 from shown
 join chats c on c.id = shown.id
@@ -44,6 +45,7 @@ left join chat_state s on s.chat_id = c.id
 left join scenes sc on sc.id = s.scene_id
 left join containers p on p.id = sc.container_id
 left join turns t on t.id = (select reply_id from line where line.chat_id = c.id and reply_id is not null)
+left join turn_versions v on {told.NEWEST}
 order by 13 desc, c.id desc
 """
 _CHAT_COLUMNS = 8

@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 async def memories_of(reader: Reader, owner: str, continuity: str, limit: int = 50) -> list[Memory]:
     """A bot's memories within a continuity, newest first."""
-    newest = "where owner = ? and continuity = ? order by event_id desc limit ?"
+    newest = "where owner = ? and continuity = ? and text <> '' order by event_id desc limit ?"
     return await reader.records(Memory, newest, (owner, continuity, limit))
 
 
@@ -40,7 +40,7 @@ async def memories_of_turn(reader: Reader, turn_id: str) -> list[Memory]:
 
 async def memories_of_scene(reader: Reader, scene_id: str) -> list[Memory]:
     """The turn memories of one scene that no scene memory stands for yet, oldest first."""
-    waiting = "where scene_id = ? and level = 'turn' and consolidated = 0 order by event_id"
+    waiting = "where scene_id = ? and level = 'turn' and consolidated = 0 and text <> '' order by event_id"
     return await reader.records(Memory, waiting, (scene_id,))
 
 

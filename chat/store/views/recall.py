@@ -56,7 +56,7 @@ select {_COLUMNS}, {_NEIGHBOUR.format(side="<", order="desc")}, {_NEIGHBOUR.form
 from memories m where m.event_id in (select value from json_each(?)) and +m.scope = ?
 """
 _LATEST = """
-where owner = ? and continuity = ? and event_id not in (select value from json_each(?))
+where owner = ? and continuity = ? and text <> '' and event_id not in (select value from json_each(?))
 order by event_id desc limit ?
 """
 

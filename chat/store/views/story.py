@@ -11,9 +11,10 @@ from chat.domain.library import Library
 from chat.domain.lineage import Lineage
 from chat.domain.scenes import Scene
 from chat.domain.turns import Turn
+from chat.domain.versions import TurnVersion
 from chat.domain.world import World
 from chat.errors import NotFound
-from chat.store import loading
+from chat.store import loading, told
 from chat.store.line import END, LinePages
 from chat.store.reading import Reader
 
@@ -74,7 +75,22 @@ async def place_names(reader: Reader, scene_ids: Iterable[str]) -> dict[str, str
 
 
 async def turn(reader: Reader, turn_id: str) -> Turn | None:
-    """A turn of any branch."""
+    """A turn of any branch, as the visible line tells it."""
+    found = await reader.one(told.BY_ID, (turn_id,))
+    return Turn.from_row(found) if found else None
+
+
+async def versions(reader: Reader, turn_ids: Sequence[str]) -> dict[str, list[TurnVersion]]:
+    """What turns of the visible line came to read later, oldest first; nothing for one with its first words."""
+    wanted = msgspec.json.encode(list(turn_ids)).decode()
+    found: dict[str, list[TurnVersion]] = {}
+    for version in map(TurnVersion.from_row, await reader.all(told.VERSIONS, (wanted,))):
+        found.setdefault(version.turn_id, []).append(version)
+    return found
+
+
+async def first_words(reader: Reader, turn_id: str) -> Turn | None:
+    """A turn of any branch as it was written, whatever became of its words."""
     return next(iter(await reader.records(Turn, "where id = ?", (turn_id,))), None)
 
 
