@@ -130,11 +130,20 @@ def apply(
 
 
 def finished(
-    turn_id: str, outcome: str, dropped: Sequence[str], quarantine_ids: Sequence[str]
+    turn_id: str,
+    outcome: str,
+    dropped: Sequence[str],
+    quarantine_ids: Sequence[str],
+    *,
+    continued: bool = False,
 ) -> DigestFinished:
     told = tuple(reason[:REASON_CHARS] for reason in dropped[:ITEMS_MAX])
     return DigestFinished(
-        turn_id=turn_id, outcome=outcome, dropped=told, quarantine_ids=tuple(quarantine_ids)
+        turn_id=turn_id,
+        outcome=outcome,
+        dropped=told,
+        quarantine_ids=tuple(quarantine_ids),
+        continued=continued,
     )
 
 
@@ -248,8 +257,9 @@ def _keys(memories: Sequence[Memory], facts: Sequence[FactItem]) -> list[StoryPa
     """Facts as search keys of the memory of whoever learned them."""
     keyed = []
     for memory in memories:
-        keys = tuple(dict.fromkeys(f.text.strip()[:FACT_CHARS] for f in facts if f.owner == memory.owner))
-        if keys:
+        learned = (fact.text.strip()[:FACT_CHARS] for fact in facts if fact.owner == memory.owner)
+        keys = tuple(dict.fromkeys((*memory.keys, *learned)))
+        if keys != memory.keys:
             keyed.append(MemoryKeyed(memory_id=memory.id, keys=keys))
     return [*keyed]
 

@@ -19,6 +19,7 @@ from chat.domain.exchange import unanswered
 from chat.domain.memories import Memory
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
+from chat.domain.world import ChatState
 
 
 def reworded(turn: Turn, text: str, segments: tuple[Segment, ...]) -> StoryPayload:
@@ -54,23 +55,25 @@ def remembered_anew(
     after: Sequence[Turn],
     kept: Sequence[Memory],
     continuity: str,
-    fixed: Sequence[str],
+    here: ChatState,
     name_of: Callable[[str], str],
     new_id: Callable[[], str],
 ) -> list[StoryPayload]:
     """What the memories of an exchange become when its words change from `before` to `after`.
 
-    A memory whose owner heard nothing of the new words has none left. One the player wrote by hand (its key is in
-    `fixed`) stays, and nobody is given back what they no longer remember.
+    A memory whose owner heard nothing of the new words has none left. One the player wrote by hand stays, and nobody is
+    given back what they no longer remember.
     """
     was, now = (
-        {one.owner: one for one in memories.of_exchange(turns, continuity, name_of, new_id)} if turns else {}
+        {one.owner: one for one in memories.of_exchange(turns, continuity, name_of, new_id, here.resets)}
+        if turns
+        else {}
         for turns in (before, after)
     )
     events: list[StoryPayload] = []
     for memory in kept:
         text = now[memory.owner].text if memory.owner in now else ""
-        if text == memory.text or f"memory:{memory.id}:text" in fixed:
+        if text == memory.text or f"memory:{memory.id}:text" in here.fixed:
             continue
         events.append(MemoryRewritten(memory_id=memory.id, text=text, prior=memory.text))
         if memory.keys:

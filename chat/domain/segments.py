@@ -8,7 +8,7 @@ hears.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -25,6 +25,18 @@ class Segment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     text: str
     to: tuple[str, ...] = ()
     cue: int = 0
+
+
+def segments_after(segments: Sequence[Segment], chars: int) -> tuple[Segment, ...]:
+    """The segments beyond the first `chars` characters; one that lies across keeps its kind and loses its command."""
+    found: list[Segment] = []
+    for segment in segments:
+        if chars <= 0:
+            found.append(segment)
+        elif chars < len(segment.text):
+            found.append(Segment(segment.kind, segment.text[chars:], segment.to))
+        chars -= len(segment.text)
+    return tuple(found)
 
 
 LINE_ENDS = "\n\r\v\f\x85\u2028\u2029"

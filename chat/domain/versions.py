@@ -11,6 +11,8 @@ from chat.domain.records import Record
 from chat.domain.segments import Segment
 
 EDITED, CONTINUED = "edited", "continued"
+NOTHING_ADDED = "ok"
+"""What there is to work out in a continuation without words."""
 
 
 class TurnVersion(Record, frozen=True):
@@ -64,5 +66,6 @@ def continued(chat_id: str, event: Event, data: TurnContinued) -> TurnVersion:
         error_code=data.error_code,
         error_message=data.error_message,
         error_next_step=data.error_next_step,
+        digest_outcome="" if data.text != data.prior else NOTHING_ADDED,
         ts=event.ts,
     )

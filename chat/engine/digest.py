@@ -11,14 +11,18 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from chat.domain import digest as digests
 from chat.domain import exchange
 from chat.domain.digest import ActivityItem, Digest, FactItem, FeelingItem
 from chat.domain.events import NewEvent, ledger, story
-from chat.domain.lineage import is_visible
+from chat.domain.lineage import branch_at, is_visible
 from chat.domain.memories import Memory
 from chat.domain.resets import knows
+from chat.domain.segments import segments_after
 from chat.domain.turns import Turn
+from chat.domain.versions import CONTINUED
 from chat.domain.witness import readable
 from chat.domain.world import World, foreseen
 from chat.engine import scenes
@@ -95,6 +99,10 @@ class _Scene:
     exchange: list[Turn]
     memories: list[Memory]
     ids: dict[str, str]
+    branch_id: str
+    step: int
+    continued: bool = False
+    """It is about what was added to a reply, at the step of that."""
 
 
 async def _run(
@@ -144,14 +152,30 @@ async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
         window = await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)
         world = await views.world(reader, chat_id)
         memories = await views.memories_of_turn(reader, turn_id)
+        first = await views.first_words(reader, turn_id)
+        versions = (await views.versions(reader, [turn_id])).get(turn_id, [])
     turns = window.turns
     at = next((index for index, turn in enumerate(turns) if turn.id == turn_id), None)
-    if at is None or not turns[at].text.strip():
+    if (
+        at is None
+        or first is None
+        or not turns[at].text.strip()
+        or turns[at].digest_outcome not in ("", FAILED)
+    ):
         return None
     known = [turn for turn in turns[:at] if knows(world.state.resets, turns[at].speaker, turn)]
-    unanswered = exchange.unanswered(known)
     ids = {library.name_of(one).casefold(): one for one in turns[at].present}
-    return _Scene(world, [*unanswered, turns[at]], memories, ids)
+    told = [*exchange.unanswered(known), turns[at]]
+    if not versions or versions[-1].made != CONTINUED:
+        return _Scene(world, told, memories, ids, turns[at].branch_id, turns[at].step)
+    step = versions[-1].step
+    if first.digest_outcome not in (
+        "",
+        FAILED,
+    ):  # all before it is worked out; only what was added is looked at
+        before = versions[-2].text if len(versions) > 1 else first.text
+        told = [replace(told[-1], segments=segments_after(told[-1].segments, len(before)))]
+    return _Scene(world, told, memories, ids, branch_at(library.lineage(chat_id), step), step, continued=True)
 
 
 @dataclass(frozen=True)
@@ -215,7 +239,7 @@ async def _apply(
 
     def applied(state: State) -> list[NewEvent]:
         line = state.library.lineage(chat_id)
-        if not is_visible(line, reply.branch_id, reply.step) or not _is_waiting(state, seen.exchange):
+        if not is_visible(line, seen.branch_id, seen.step) or not _is_waiting(state, seen.exchange):
             return []
         world = state.world(chat_id)
         latest = state.recent_turns(chat_id, 1)
@@ -226,12 +250,12 @@ async def _apply(
         dropped = [*done.dropped, *([problem.message] if problem else [])]
         outcome = _outcome(classified, is_tip)
         events = done.events if classified and not classified.defaulted else []
-        told = digests.finished(reply.id, outcome, dropped, spent.cases)
-        happened = story(chat_id, reply.branch_id, reply.step, *events, told)
+        told = digests.finished(reply.id, outcome, dropped, spent.cases, continued=seen.continued)
+        happened = story(chat_id, seen.branch_id, seen.step, *events, told)
         if is_tip and events is done.events:
             after = foreseen(world, happened)
             closing = scenes.by_signal(after, seen.exchange, answer.scene, seen.ids, engine.clock.new_id)
-            happened += story(chat_id, reply.branch_id, reply.step, *closing)
+            happened += story(chat_id, seen.branch_id, seen.step, *closing)
         calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in spent.records]
         return [*happened, *(ledger(one) for one in calls)]
 

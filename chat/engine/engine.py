@@ -15,6 +15,7 @@ from chat.domain.scenes import NextPlace
 from chat.engine import (
     authoring,
     checkpoints,
+    continuing,
     digest,
     edits,
     impact,
@@ -66,6 +67,8 @@ class Engine:
         self.history_from: dict[tuple[str, str], str] = {}
         self.unclosed: set[str] = set()
         """Chats with a reply whose end could not be stored; it is closed before anything else happens there."""
+        self.instructed: set[tuple[str, str]] = set()
+        """Servers (and models) that refused a text to complete; kept until the next start."""
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
         self.local_servers = LocalServers(self)
@@ -208,9 +211,13 @@ class Engine:
         """Fork at one of the player's own turns, say it in other words, and have it answered."""
         return await timeline.go_on_from(self, chat_id, turn_id, prose)
 
-    async def edit_turn(self, chat_id: str, turn_id: str, prose: str, seen: str | None = None) -> int:
+    async def edit_turn(self, chat_id: str, turn_id: str, prose: str, seen: int | None = None) -> int:
         """Put a turn into other words, in its place; see `engine.rewording.edit`."""
         return await rewording.edit(self, chat_id, turn_id, prose, seen)
+
+    async def continue_reply(self, chat_id: str, turn_id: str) -> str:
+        """Have the latest reply written on from where it stands; returns its turn id."""
+        return await continuing.go_on(self, chat_id, turn_id)
 
     async def impact(self, chat_id: str, turn_id: str) -> Impact:
         return await impact.impact(self, chat_id, turn_id)

@@ -18,7 +18,10 @@ from chat.domain.events import (
     MemoryPinChanged,
     MemoryWritten,
     SceneClosed,
+    TurnContinued,
+    TurnEdited,
     UserTurn,
+    UserTurnEdit,
 )
 from chat.domain.lineage import is_visible
 from chat.errors import NotFound
@@ -38,13 +41,17 @@ class FeelingLost(msgspec.Struct, frozen=True):
 
 
 class Impact(msgspec.Struct, frozen=True):
-    """Counts of what stands behind a turn, and how much story time; `events` is everything together."""
+    """Counts of what stands behind a turn, and how much story time; `events` is everything together.
+
+    `wordings` are earlier turns that were given other words since.
+    """
 
     turns: int = 0
     scenes: int = 0
     memories: int = 0
     pins: int = 0
     edits: int = 0
+    wordings: int = 0
     minutes: int = 0
     events: int = 0
     feelings: tuple[FeelingLost, ...] = ()
@@ -79,10 +86,23 @@ def _counted(lost: list[Event], name_of: Callable[[str], str]) -> Impact:
         memories=kinds[MemoryWritten],
         pins=kinds[MemoryPinChanged],
         edits=kinds[ManualEdit],
+        wordings=_wordings(lost),
         minutes=_minutes(lost),
         events=len(lost),
         feelings=tuple(_feelings(lost, name_of)),
     )
+
+
+def _wordings(lost: Iterable[Event]) -> int:
+    """Turns that stay and get their earlier words back."""
+    made: set[str] = set()
+    changed: set[str] = set()
+    for event in lost:
+        if isinstance(event.data, UserTurn | AssistantTurn):
+            made.add(event.data.turn_id)
+        elif isinstance(event.data, UserTurnEdit | TurnEdited | TurnContinued):
+            changed.add(event.data.turn_id)
+    return len(changed - made)
 
 
 def _minutes(lost: Iterable[Event]) -> int:

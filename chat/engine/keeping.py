@@ -24,7 +24,7 @@ class Keeping:
     def __init__(self, engine: Engine, run: Run) -> None:
         self._engine, self._run = engine, run
         self._timer: asyncio.TimerHandle | None = None
-        self._written = 0
+        self._written = len(run.text) if run.journal else 0
         self._written_at_s: float | None = None
 
     def note(self) -> None:

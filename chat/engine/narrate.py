@@ -22,6 +22,7 @@ from chat.engine.run import Run
 from chat.errors import ProviderError
 from chat.llm.calls import CallRecord, Message, NarrateRequest, Piece
 from chat.llm.narration import Narration
+from chat.prompts.continuing import Seam
 from chat.store.state import State
 
 if TYPE_CHECKING:
@@ -32,12 +33,16 @@ REASONING_KEPT_CHARS = 20_000
 
 @dataclass(frozen=True)
 class Told:
-    """How a call of the model ended; `record` is None when it was never made, `messages` what it was asked with."""
+    """How a call of the model ended; `record` is None when it was never made, `messages` what it was asked with.
+
+    `refused` are calls before it that the server did not take.
+    """
 
     ending: Ending
     record: CallRecord | None
     call_id: str
     messages: Sequence[Message] = ()
+    refused: Sequence[CallRecord] = ()
 
 
 async def tell(engine: Engine, run: Run) -> Told:
@@ -45,28 +50,31 @@ async def tell(engine: Engine, run: Run) -> Told:
     prepared = await prepare.prepare(engine, run)
     call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
     if run.is_stopping():
-        return Told(_ending(engine, run, "", None, prepared, call_id), None, call_id)
-    run.narration = narration = engine.gateway.narrate(engine.endpoint(), _request(engine, prepared))
+        return Told(ending_of(engine, run, "", None, prepared, call_id), None, call_id)
+    run.narration = narration = engine.gateway.narrate(engine.endpoint(), request_of(engine, prepared))
     asked = asyncio.create_task(_ask(narration))
     problem: ProviderError | None = None
     try:
         await _start(engine, run, prepared)
         with run.step("narrate", model=prepared.model):
-            await _stream(engine, run, narration, await asked, name)
+            await stream(engine, run, narration, await asked, name)
     except ProviderError as error:
         problem = error
     finally:
         await narration.aclose()
         await asyncio.gather(asked, return_exceptions=True)
-    ending = _ending(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
+    ending = ending_of(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)
 
 
-def _request(engine: Engine, prepared: Prepared) -> NarrateRequest:
+def request_of(
+    engine: Engine, prepared: Prepared, messages: Sequence[Message] | None = None
+) -> NarrateRequest:
+    """What is asked of the model: the prepared prompt, or these messages made of it."""
     connection, timeouts = engine.settings.connection, engine.settings.timeouts
     return NarrateRequest(
         model=prepared.model,
-        messages=prepared.messages,
+        messages=prepared.messages if messages is None else messages,
         temperature=connection.temperature,
         max_tokens=connection.reply_tokens,
         seed=prepared.seed,
@@ -97,8 +105,10 @@ async def _ask(narration: Narration) -> list[Piece]:
     return []
 
 
-async def _stream(engine: Engine, run: Run, narration: Narration, first: list[Piece], name: str) -> None:
-    """Pass each piece on as it comes, and keep it."""
+async def stream(
+    engine: Engine, run: Run, narration: Narration, first: list[Piece], name: str, seam: Seam | None = None
+) -> None:
+    """Pass each piece on as it comes, and keep it; through the `seam` where a reply is written on."""
     keeping = Keeping(engine, run)
     try:
         async for piece in _all(first, narration):
@@ -107,9 +117,12 @@ async def _stream(engine: Engine, run: Run, narration: Narration, first: list[Pi
                 run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
                 continue
             run.tell("thinking", f"{name} is writing.")
-            run.write(piece.text)
-            keeping.note()
+            if text := seam.add(piece.text) if seam else piece.text:
+                run.write(text)
+                keeping.note()
     finally:
+        if seam and (rest := seam.close()):
+            run.write(rest)
         keeping.close()
 
 
@@ -120,7 +133,7 @@ async def _all(first: list[Piece], rest: Narration) -> AsyncIterator[Piece]:
         yield piece
 
 
-def _ending(
+def ending_of(
     engine: Engine,
     run: Run,
     text: str,

@@ -74,12 +74,12 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
     with run.step("retrieve", k=engine.settings.budget.recall_k):
         context = await _read(engine, run.chat_id, run.speaker)
     with run.step("assemble", model=model):
-        written = _write(engine, run.chat_id, context)
+        written = _write(engine, run.chat_id, context, run=run)
     if written.is_cut and written.history_from != _history_from(engine, run.chat_id, run.speaker):
         _keep_history_from(engine, run, written)
         with run.step("retrieve", k=engine.settings.budget.recall_k):  # of what has just left the prompt, too
             context = await _read(engine, run.chat_id, run.speaker)
-        written = _write(engine, run.chat_id, context)
+        written = _write(engine, run.chat_id, context, run=run)
     _keep_history_from(engine, run, written)
     return Prepared(model, engine.clock.seed(), written)
 
@@ -116,14 +116,19 @@ async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
         _write(engine, chat_id, context, segments)
 
 
-def _write(engine: Engine, chat_id: str, context: Context, draft: Sequence[Segment] = ()) -> Written:
-    turns = [_prompt_turn(context, turn) for turn in context.turns]
+def _write(
+    engine: Engine, chat_id: str, context: Context, draft: Sequence[Segment] = (), run: Run | None = None
+) -> Written:
+    """The prompt. A reply that is written on (by `run`) is no part of what stands before it, but needs its room."""
+    before = [turn for turn in context.turns if run is None or turn.id != run.reply_id]
+    turns = [_prompt_turn(context, turn) for turn in before]
     heard = [turn for turn in turns if turn.text]
     drafted = witnessed_text(draft, context.you.id, context.world.state.present, context.bot.id)
     words = drafted or (heard.pop().text if heard and heard[-1].is_you else None)
-    directed = [directions(turn.segments) for turn in unanswered(context.turns) if turn.role == "user"]
+    directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
     given = _input(context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
-    budget, history_from = _budget(engine), _history_from(engine, chat_id, context.bot.id)
+    taken = count(run.written_on) if run and run.written_on else 0
+    budget, history_from = _budget(engine, taken), _history_from(engine, chat_id, context.bot.id)
     written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
     if written is None:
         assembled = assemble(given, budget, count, history_from=history_from)
@@ -152,10 +157,10 @@ def _prompt_memory(found: Found) -> PromptMemory:
     return PromptMemory(found.memory_id, found.text, found.score, found.why, found.left_out)
 
 
-def _budget(engine: Engine) -> Budget:
-    """The prompt's share of the budget: the reply needs room too."""
+def _budget(engine: Engine, taken: int = 0) -> Budget:
+    """The prompt's share of the budget: the reply needs room too, and what is `taken` by the part there is of it."""
     budget, reply = engine.settings.budget, engine.settings.connection.reply_tokens
-    hard = max(budget.narrative_hard_tokens - reply, budget.narrative_hard_tokens // 2)
+    hard = max(budget.narrative_hard_tokens - reply, budget.narrative_hard_tokens // 2) - taken
     return Budget(hard, min(budget.narrative_soft_tokens, hard))
 
 

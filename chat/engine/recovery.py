@@ -14,7 +14,7 @@ from chat.domain.exchange import Ending, Moment
 from chat.domain.history import RETRY
 from chat.domain.lineage import is_visible
 from chat.domain.turns import Turn, is_spoken
-from chat.engine import scenes
+from chat.engine import continuing, scenes
 from chat.engine.digest import WINDOW_TURNS
 from chat.engine.turn import UNANSWERED_MAX, interrupted, unstarted
 from chat.errors import ChatError
@@ -37,8 +37,11 @@ async def recover(engine: Engine) -> int:
     """
     async with engine.store.reading() as reader:
         left = await views.running_turns(reader)
+        open_ones = await views.open_continuations(reader)
     for turn in left:
         await close_turn(engine, turn)
+    for started in open_ones:
+        await continuing.close(engine, started)
     for turn_id in engine.store.journals():
         engine.store.reply_journal(turn_id).remove()
     kinds = (UserTurn.kind, BranchSelected.kind, SceneClosed.kind)
@@ -48,7 +51,7 @@ async def recover(engine: Engine) -> int:
         await _close_unanswered(engine, chat_id)
     await _finish_digests(engine)
     await finish_scenes(engine, recent)
-    return len(left)
+    return len(left) + len(open_ones)
 
 
 def _asked_in(event: Event) -> str:
@@ -134,6 +137,8 @@ async def close_interrupted(engine: Engine, chat_id: str) -> None:
         return
     for turn in await engine.store.read(lambda reader: views.running_turns(reader, chat_id)):
         await close_turn(engine, turn)
+    for started in await engine.store.read(lambda reader: views.open_continuations(reader, chat_id)):
+        await continuing.close(engine, started)
     engine.unclosed.discard(chat_id)
 
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 
-async def edit(engine: Engine, chat_id: str, turn_id: str, prose: str, seen: str | None = None) -> int:
+async def edit(engine: Engine, chat_id: str, turn_id: str, prose: str, seen: int | None = None) -> int:
     """Put a turn of the visible line into other words. Returns the log's head; the same words change nothing.
 
-    `seen` are the words the player started from. Raises NotFound, Stale (with the present words) when they are others
-    by now, TurnRunning, and what refuses a text.
+    `seen` is the event of the version the player started from, 0 for the first words. Raises NotFound, Stale (with the
+    present words) when there is a newer one, TurnRunning, and what refuses a text.
     """
     chat = chats.known(engine.store.library.chats.get(chat_id))
     text = check_text(prose, engine.settings.limits.turn_chars).strip()
@@ -40,7 +40,7 @@ async def edit(engine: Engine, chat_id: str, turn_id: str, prose: str, seen: str
 
     def edited(state: State) -> list[NewEvent]:
         turn = visible(state, chat_id, turn_id)
-        if seen is not None and seen.strip() != turn.text.strip():
+        if seen is not None and seen != state.version(turn_id):
             raise Stale(
                 "This turn was changed since you opened it; nothing was overwritten.", current=turn.text
             )
@@ -51,7 +51,7 @@ async def edit(engine: Engine, chat_id: str, turn_id: str, prose: str, seen: str
         )
         undigested.extend(one.id for one in exchange[-1:] if not one.digest_outcome)
         step = state.world(chat_id).state.head_step + 1
-        events = [rewording.reworded(turn, text, segments), *_memories(engine, state, turn, text, segments)]
+        events = [rewording.reworded(turn, text, segments), *memories_of(engine, state, turn, text, segments)]
         return story(chat_id, state.library.chats[chat_id].branch_id, step, *events)
 
     commit = await engine.store.execute(edited, caused_by=turn_id)
@@ -71,7 +71,7 @@ def visible(state: State, chat_id: str, turn_id: str) -> Turn:
     return turn
 
 
-def _memories(
+def memories_of(
     engine: Engine, state: State, turn: Turn, text: str, segments: tuple[Segment, ...]
 ) -> list[StoryPayload]:
     """What follows for the memories of the exchange. A reply without its memories (yet) has none to follow."""
@@ -86,7 +86,7 @@ def _memories(
         after,
         state.memories_of_turn(after[-1].id),
         chat.continuity,
-        state.world(chat.id).state.fixed,
+        state.world(chat.id).state,
         library.name_of,
         engine.clock.new_id,
     )

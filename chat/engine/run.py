@@ -56,6 +56,8 @@ class Run:
     moment: Moment | None = None
     is_started: bool = False
     text: str = ""
+    written_on: str = ""
+    """What stood there before, where a reply is written on and not begun."""
     status: Status = "thinking"
     detail: str = ""
     cause: StopCause = ""

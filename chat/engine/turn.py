@@ -7,6 +7,7 @@ No lock or transaction is held across an await; the chat's one run is the only t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -107,25 +108,36 @@ async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) ->
     return found[0] if found else None
 
 
-def start_reply(engine: Engine, run: Run, bot_id: str) -> None:
-    """Write the reply in a task of the engine's own; the caller may go away."""
+Tell = Callable[["Engine", Run], Coroutine[Any, Any, "Told"]]
+Keep = Callable[["Engine", Run, Ending, "Told | None"], Coroutine[Any, Any, None]]
+
+
+def start_reply(
+    engine: Engine, run: Run, bot_id: str, tell: Tell = narrate.tell, keep: Keep | None = None
+) -> None:
+    """Write the reply in a task of the engine's own; the caller may go away.
+
+    `tell` asks the model, `keep` stores how it ended: other ones write on a reply that stands there already.
+    """
     run.speaker = bot_id
     run.tell("thinking", f"{engine.store.library.name_of(bot_id)} is thinking.")
-    run.task = asyncio.create_task(_reply(engine, run), name=f"reply {run.reply_id}")
+    run.task = asyncio.create_task(
+        _reply(engine, run, tell, keep or _store_ending), name=f"reply {run.reply_id}"
+    )
 
 
-async def _reply(engine: Engine, run: Run) -> None:
+async def _reply(engine: Engine, run: Run, tell: Tell, keep: Keep) -> None:
     with logged_as(chat_id=run.chat_id, turn_id=run.reply_id):
         told: Told | None = None
         try:
-            told = await narrate.tell(engine, run)
+            told = await tell(engine, run)
             ending = told.ending
         except ChatError as problem:
             ending = _failed(run, problem.code, problem.message, problem.next_step)
         except Exception:
             log.exception("reply_failed")
             ending = _failed(run, "internal", INTERNAL.message, INTERNAL.next_step)
-        await _end(engine, run, ending, told)
+        await _end(engine, run, ending, told, keep)
 
 
 def _failed(run: Run, code: str, message: str, next_step: str) -> Ending:
@@ -140,12 +152,12 @@ def _failed(run: Run, code: str, message: str, next_step: str) -> Ending:
     )
 
 
-async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None) -> None:
+async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None, keep: Keep) -> None:
     """Store the reply with its memories and its call in one transaction; then the chat is free again."""
     problem: StoreError | None = None
     try:
         with run.step("remember"):
-            await _store_ending(engine, run, ending, told)
+            await keep(engine, run, ending, told)
         (run.journal or engine.store.reply_journal(run.reply_id)).remove()
     except StoreError as error:
         problem = error
@@ -170,7 +182,7 @@ def _asked_and_told(engine: Engine, run: Run, told: Told | None) -> list[Message
 
     The reply stands there as its speaker's later prompts will have it, so without asides.
     """
-    if told is None or engine.classifier_model() != engine.narrative_model():
+    if told is None or not told.messages or engine.classifier_model() != engine.narrative_model():
         return []
     text = witnessed_text(told.ending.segments, run.speaker, (), run.speaker)
     return [*told.messages, {"role": "assistant", "content": text}] if text else []

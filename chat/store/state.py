@@ -68,6 +68,11 @@ class State:
         """The memories written with one reply, of the visible line, one for each witness."""
         return [Memory.from_row(row) for row in self._conn.execute(_MEMORIES_OF_TURN, (turn_id,)).fetchall()]
 
+    def version(self, turn_id: str) -> int:
+        """The event that gave a turn of the visible line its present words; 0 while they are the first."""
+        found: int = self._conn.execute(told.VERSION, (turn_id,)).fetchone()[0]
+        return found
+
     def versions_after(self, chat_id: str, step: int) -> list[TurnVersion]:
         """What turns of the visible line came to read at later steps, oldest first."""
         rows = self._conn.execute(told.VERSIONS_AFTER, (chat_id, step)).fetchall()

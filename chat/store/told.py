@@ -38,4 +38,5 @@ SELECT = (
 BY_ID = f"{SELECT} where t.id = ?"
 VERSIONS = f"{select(TurnVersion.table)} where turn_id in (select value from json_each(?)) order by step"
 """Of these turns, given as a JSON list."""
+VERSION = "select coalesce(max(event_id), 0) from turn_versions where turn_id = ?"
 VERSIONS_AFTER = f"{select(TurnVersion.table)} where chat_id = ? and step > ? order by step"

@@ -173,12 +173,14 @@ async def test_an_earlier_turn_of_ones_own_leads_on_from_there(stage: Stage, pee
 
 async def test_words_that_others_changed_meanwhile_are_not_overwritten(stage: Stage, peer: Peer) -> None:
     (reply_id,) = await tell(stage, peer, ("one", "uno"))
-    await stage.engine.edit_turn(stage.first, reply_id, "due", seen="uno")
+    await stage.engine.edit_turn(stage.first, reply_id, "due", seen=0)
     with pytest.raises(Stale) as caught:
-        await stage.engine.edit_turn(stage.first, reply_id, "tre", seen="uno")
+        await stage.engine.edit_turn(stage.first, reply_id, "tre", seen=0)
     assert caught.value.current == "due"
+    async with stage.engine.store.reading() as reader:
+        (version,) = (await views.versions(reader, [reply_id]))[reply_id]
     head = stage.engine.store.head
-    assert await stage.engine.edit_turn(stage.first, reply_id, "due", seen="due") == head
+    assert await stage.engine.edit_turn(stage.first, reply_id, "due", seen=version.event_id) == head
     with pytest.raises(BlankText):
         await stage.engine.edit_turn(stage.first, reply_id, "  ")
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from chat.domain.events import Event, chat_stream
 from chat.domain.library import Library
 from chat.domain.lineage import Lineage
 from chat.domain.scenes import Scene
@@ -14,7 +15,7 @@ from chat.domain.turns import Turn
 from chat.domain.versions import TurnVersion
 from chat.domain.world import World
 from chat.errors import NotFound
-from chat.store import loading, told
+from chat.store import loading, log, told
 from chat.store.line import END, LinePages
 from chat.store.reading import Reader
 
@@ -22,13 +23,26 @@ _LATEST = """
 select chat_id from chat_state where chat_id in (select value from json_each(?))
 order by last_ts desc, chat_id desc limit 1
 """
-_AFTER = """
-where chat_id = ? and branch_id = ? and step between ? and ? and (step > ? or event_id > ?)
-order by step, event_id limit ?
+_AFTER = f"""
+{told.SELECT}
+where t.chat_id = ? and t.branch_id = ? and t.step between ? and ? and (t.step > ? or t.event_id > ?)
+order by t.step, t.event_id limit ?
 """
 _PLACE_NAMES = """
 select scenes.id, containers.name from scenes join containers on containers.id = scenes.container_id
 where scenes.id in (select value from json_each(?))
+"""
+_CONTINUING = """
+select s.chat_id, t.id from chat_state s join turns t on t.id = s.running_turn_id
+where t.is_running = 0 and (? is null or s.chat_id = ?)
+"""
+_BEGUN = f"""
+{log.SELECT} where stream = ? and kind = 'continuation_started' and json_extract(payload_json, '$.turn_id') = ?
+order by id desc limit 1
+"""
+_UNDIGESTED_PARTS = """
+where id in (select turn_id from turn_versions where made = 'continued' and digest_outcome = '')
+order by event_id desc limit ?
 """
 _CHAT_EXISTS = "select 1 from chats where id = ?"
 
@@ -64,7 +78,7 @@ async def turns_after(
     for branch, cut in reversed(line):
         if cut >= step and len(found) < limit:
             values = (chat_id, branch, step, cut, step, event_id, limit - len(found))
-            found += await reader.records(Turn, _AFTER, values)
+            found += map(Turn.from_row, await reader.all(_AFTER, values))
     return found
 
 
@@ -110,12 +124,22 @@ async def scene(reader: Reader, scene_id: str) -> Scene:
 
 
 async def undigested_turns(reader: Reader, limit: int = 20) -> list[Turn]:
-    """The latest replies, of any chat, that ended with words and whose digest was not done."""
+    """The latest replies, of any chat, that ended or were written on with words and whose digest was not done."""
     waiting = (
         "where role = 'assistant' and digest_outcome = '' and is_running = 0 and origin = 'reply' and text <> '' "
         "order by event_id desc limit ?"
     )
-    return await reader.records(Turn, waiting, (limit,))
+    parts = await reader.records(Turn, _UNDIGESTED_PARTS, (limit,))
+    return [*await reader.records(Turn, waiting, (limit,)), *parts]
+
+
+async def open_continuations(reader: Reader, chat_id: str | None = None) -> list[Event]:
+    """The beginnings of continuations that have not ended, on the visible lines of one chat or of all."""
+    found = []
+    for chat, turn_id in await reader.all(_CONTINUING, (chat_id, chat_id)):
+        begun = await reader.one(_BEGUN, (chat_stream(chat), turn_id))
+        found += [log.event_of(begun)] if begun else []
+    return found
 
 
 async def running_turns(reader: Reader, chat_id: str | None = None) -> list[Turn]:

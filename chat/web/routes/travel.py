@@ -87,10 +87,10 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
         typed = fields.text("prose") if fields.has("prose") else None
         check_storable(typed or "")
         if fields.flag("stop"):
-            await _stop(request, chat_id)
+            await stop_running(request, chat_id)
         reply_id = await engine.retry(chat_id, turn_id, typed)
     except ChatError as error:
-        return await _refused(request, chat_id, error, _offer_to_stop(chat_id, error), rewriting=typed or "")
+        return await refused(request, chat_id, error, offer_to_stop(chat_id, error), rewriting=typed or "")
     if wants_json(request):
         return json_response({"reply_id": reply_id}, 202)
     if is_htmx(request):
@@ -104,11 +104,11 @@ async def _went(request: Request, chat_id: str, kind: str, go: Callable[[], Awai
     fields = await read_fields(request)
     try:
         if fields.flag("stop"):
-            await _stop(request, chat_id)
+            await stop_running(request, chat_id)
         moved = await go()
     except ChatError as error:
         offer = Offer(request.url.path, f"Stop the reply and {_VERBS[kind]}", stops=True)
-        return await _refused(request, chat_id, error, offer if isinstance(error, TurnRunning) else None)
+        return await refused(request, chat_id, error, offer if isinstance(error, TurnRunning) else None)
     steps = await engine.undo_steps(chat_id)
     if wants_json(request):
         where = {"branch_id": moved.branch_id, "what": moved.what, "words": moved.words}
@@ -129,21 +129,21 @@ _VERBS = {
 }
 
 
-def _offer_to_stop(chat_id: str, error: ChatError) -> Offer | None:
+def offer_to_stop(chat_id: str, error: ChatError) -> Offer | None:
     """The button that ends the running reply. The one that was to be written anew is another by then."""
     if not isinstance(error, TurnRunning):
         return None
     return Offer(f"/chats/{chat_id}/turns/{error.turn_id}/stop", "Stop the reply")
 
 
-async def _stop(request: Request, chat_id: str) -> None:
+async def stop_running(request: Request, chat_id: str) -> None:
     """Ends the reply that is being written, if one is."""
     engine = engine_of(request)
     if running := engine.status(chat_id).turn_id:
         await engine.stop_reply(chat_id, running)
 
 
-async def _refused(
+async def refused(
     request: Request, chat_id: str, error: ChatError, offer: Offer | None, *, rewriting: str = ""
 ) -> Response:
     """A notice with the button that helps, if there is one; a plain form gets the page, with every word it sent."""

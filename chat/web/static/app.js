@@ -227,17 +227,20 @@ const facts = {
 /** Something in this story changed. A turn of this very page comes with the answer to its post: that is waited for. */
 async function turned({ head: at, kinds, turns }) {
   if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
-  const ended = kinds.includes("assistant_turn");
+  const isContinued = kinds.includes("continuation_started");
+  if (isContinued) transcript.replies.reopen(turns);
+  const ended = kinds.includes("assistant_turn") || kinds.includes("turn_continued");
   await composer?.sent;
   const growing = transcript.running;
   const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== growing));
   if (ended && transcript.unready) unknown.push(transcript.unready);
   if (unknown.length) fetchTurns(unknown);
   if (ended) lock(growing !== null && !turns.includes(growing));
-  else if (kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
+  else if (isContinued || kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
 }
 
 function running(reply) {
+  transcript.replies.reopen([reply.turn]);
   transcript.replies.whole(reply);
   if (transcript.running !== reply.turn) looks.transcript.soon();
   lock(true);
@@ -342,20 +345,22 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   event.stopImmediatePropagation();
   if (isTurn) composer.send();
-  else void act(event.target);
+  else void act(event.target, event.submitter);
 }, true);
 
 /** A button that changes the story: what comes of it is told by the stream, and looked at without waiting for that. */
-async function act(form) {
-  const body = new URLSearchParams(new FormData(form));
+async function act(form, button) {
+  const body = new URLSearchParams(new FormData(form, button));
+  const stays = "stays" in form.dataset && button?.name !== "go_on";
   await composer?.settle();
-  const response = await ask(form.action, { method: "POST", body });
+  const response = await ask(button?.getAttribute("formaction") ?? form.action, { method: "POST", body });
   if (!response) return notice(UNREACHABLE, "unreachable");
   byId("notices")?.replaceChildren();
-  outOfBand(parse(await response.text()));
-  if (!response.ok) return;
+  const answer = parse(await response.text());
+  outOfBand(answer);
+  if (!response.ok) return travel?.refused(form, answer);
   travel?.done(form);
-  if (transcript && !transcript.isLatest) location.assign(`/chats/${chat}`);
+  if (transcript && !transcript.isLatest && !stays) location.assign(`/chats/${chat}`);
   else everything();
 }
 

@@ -36,7 +36,8 @@ class Standing {
 
   #event(data) {
     this.snapshot.head = Math.max(this.snapshot.head, data.head);
-    if (data.kinds.includes("assistant_turn")) this.#finished(data.turns);
+    if (data.kinds.includes("continuation_started") && data.turns.includes(this.ended)) this.ended = "";
+    if (data.kinds.includes("assistant_turn") || data.kinds.includes("turn_continued")) this.#finished(data.turns);
   }
 
   #finished(turns) {

@@ -27,17 +27,17 @@ function drop(element) {
 
 /** What stands in the form of a turn that is being rewritten, if it differs from the turn. */
 function unsent(element) {
-  const box = element.querySelector(".rewrite textarea");
-  return box && box.value !== box.defaultValue ? box.value : "";
+  const boxes = [...element.querySelectorAll(".rewrite textarea")];
+  return boxes.find((box) => box.value !== box.defaultValue)?.value ?? "";
 }
 
-/** Somebody has their hands on the form in this turn: it stays, and only learns where to send. */
+/** Somebody has their hands on the form in this turn: it stays, and only learns where to send a turn written anew. */
 function isHeld(shown, fresh) {
-  const form = shown?.querySelector(".rewrite form");
-  if (!form || !(unsent(shown) || form.parentElement.open)) return false;
-  const address = fresh.querySelector(".rewrite form")?.getAttribute("action");
-  if (address) form.setAttribute("action", address);
-  if (address) form.setAttribute("hx-post", address);
+  if (!shown?.querySelector(".rewrite[open]") && !(shown && unsent(shown))) return false;
+  const ofExchange = ".rewrite:not(.editing) form";
+  const form = shown.querySelector(ofExchange);
+  const address = form && fresh.querySelector(ofExchange)?.getAttribute("action");
+  for (const name of address ? ["action", "hx-post"] : []) form.setAttribute(name, address);
   shown.dataset.head = fresh.dataset.head;
   return true;
 }
@@ -130,9 +130,15 @@ class Replies {
     this.#later();
   }
 
+  /** A reply that was whole is being written on: its words are heard again. */
+  reopen(turns) {
+    for (const turn of turns) this.#finished.delete(turn);
+  }
+
   /** The page has an element for a running reply: its words go there from now on. */
   attach(article) {
     const place = article.querySelector("[data-growing]");
+    this.reopen([article.dataset.turn]);
     if (place) this.#of(article.dataset.turn).stand(place);
     this.#later();
   }
@@ -193,6 +199,7 @@ export class Transcript {
   place(elements) {
     const article = elements.find((element) => element.matches(".turn"));
     const shown = this.#shown(article?.dataset.turn);
+    if (article && !shown && this.#isBefore(article)) return true;
     if (!article || (!shown && headOf(article) < headOf(this.root))) return false;
     if (headOf(article) < headOf(shown) || !(shown || this.isLatest)) return true;
     if (isHeld(shown, article)) return true;
@@ -223,6 +230,11 @@ export class Transcript {
   toEnd() {
     this.pinned = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  /** A turn that lies before all that this page has loaded. */
+  #isBefore(article) {
+    return Number(article.dataset.step) < Number(this.root.querySelector(".turn")?.dataset.step ?? 0);
   }
 
   #shown(turn) {

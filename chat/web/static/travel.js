@@ -31,10 +31,19 @@ export class Travel {
     }
     const editor = form.closest(".rewrite");
     if (!editor) return;
-    sessionStorage.removeItem(kept(editor.closest(".turn").dataset.turn));
+    const turn = editor.closest(".turn");
+    sessionStorage.removeItem(kept(turn.dataset.turn));
     form.reset();
     editor.open = false;
-    this.composer.box.focus({ preventScroll: true });
+    if (editor.matches(".editing")) editor.remove();
+    (turn === this.transcript.latest ? this.composer.box : turn).focus({ preventScroll: true });
+  }
+
+  /** A form was not taken. Where its turn reads otherwise by now, the answer is a form that shows both. */
+  refused(form, answer) {
+    const fresh = answer.find((element) => element.matches(".rewrite.editing"));
+    const turn = form.closest(".turn");
+    if (fresh && turn) this.#open(turn, fresh);
   }
 
   #key(event) {
@@ -46,12 +55,12 @@ export class Travel {
     if (isBare && event.key === "Escape") this.#shut(event);
   }
 
-  /** The arrow keys change the latest reply where they would move no cursor. */
+  /** The arrow keys change the reply that has the focus, or the latest where they would move no cursor of the box. */
   #swipe(event, way) {
-    const latest = this.transcript.latest;
     const inBox = event.target === this.composer.box && !this.composer.box.value;
-    const onReply = latest?.contains(event.target) && !event.target.closest(TEXT);
-    if (inBox || onReply) this.#press(event, latest?.querySelector(`.swipe [data-hand="${way}"]:not(:disabled)`));
+    const reply = inBox ? this.transcript.latest : event.target.closest("#transcript .turn");
+    if (!reply || (!inBox && event.target.closest(TEXT))) return;
+    this.#press(event, reply.querySelector(`.swipe [data-hand="${way}"]:not(:disabled)`));
   }
 
   #press(event, button) {
@@ -65,18 +74,37 @@ export class Travel {
     const editor = event.target.closest(".rewrite[open]");
     if (!editor) return;
     editor.open = false;
-    editor.querySelector("summary").focus();
+    (editor.parentElement.querySelector(".edit-link") ?? editor.querySelector("summary")).focus();
   }
 
   #click(event) {
     const isPlain = event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
     if (!isPlain) return;
-    const link = event.target.closest("a.rewind-link");
+    const link = event.target.closest("a.rewind-link, #transcript a.edit-link");
     const isOut = this.#dialog && (event.target === this.#dialog || event.target.closest("[data-close]"));
     if (!link && !isOut) return;
     event.preventDefault();
-    if (link) void this.#question(link);
+    if (link?.matches(".edit-link")) void this.#edit(link);
+    else if (link) void this.#question(link);
     else this.#dialog.close();
+  }
+
+  /** The words of any turn, in its own place. */
+  async #edit(link) {
+    const turn = link.closest(".turn");
+    const editor = turn.querySelector(".rewrite.editing");
+    if (editor) return void (editor.open = true);
+    const response = await ask(link.href);
+    const fresh = response?.ok && parse(await response.text()).find((element) => element.matches(".rewrite"));
+    if (!fresh) return location.assign(link.href);
+    const words = sessionStorage.getItem(kept(turn.dataset.turn));
+    if (words) fresh.querySelector("textarea").value = words;
+    this.#open(turn, fresh);
+  }
+
+  #open(turn, editor) {
+    for (const other of turn.querySelectorAll(".rewrite")) other.matches(".editing") ? other.remove() : (other.open = false);
+    turn.querySelector(".prose").after(editor);
   }
 
   async #question(link) {

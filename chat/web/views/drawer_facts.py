@@ -12,10 +12,12 @@ from typing import Any
 from chat.domain.chats import Chat
 from chat.domain.events import Event
 from chat.domain.library import Library
+from chat.domain.lineage import Lineage, branch_at
 from chat.domain.memories import Memory
 from chat.domain.people import is_you
 from chat.domain.pins import pins_of
 from chat.domain.turns import Turn
+from chat.domain.versions import CONTINUED
 from chat.domain.world import World
 from chat.store import views
 from chat.store.reading import Reader
@@ -57,7 +59,7 @@ async def read_facts(
         memories=memories,
         reply=reply,
         manifest=manifest,
-        changes=await _changes(reader, chat, reply),
+        changes=await _changes(reader, chat, library.lineage(chat.id), reply),
         recalled=await _recalled(reader, manifest),
         recent={turn.id: turn for turn in turns},
     )
@@ -80,12 +82,15 @@ async def _manifest(reader: Reader, reply: Turn | None) -> dict[str, Any] | None
     return getattr(event.data, "manifest", None) if event else None
 
 
-async def _changes(reader: Reader, chat: Chat, reply: Turn | None) -> list[Event]:
-    """The events at the reply's own step that came after it: its digest and what followed from that."""
+async def _changes(reader: Reader, chat: Chat, line: Lineage, reply: Turn | None) -> list[Event]:
+    """The events at the reply's own step, and where it was written on, that came after it: what its digests told."""
     if reply is None or reply.is_running:
         return []
+    versions = (await views.versions(reader, [reply.id])).get(reply.id, [])
+    steps = {reply.step, *(one.step for one in versions if one.made == CONTINUED)}
+    places = {(branch_at(line, step), step) for step in steps}
     later = await views.events(reader, reply.event_id, _EVENTS_AFTER_REPLY, f"chat:{chat.id}")
-    return [event for event in later if (event.branch_id, event.step) == (reply.branch_id, reply.step)]
+    return [event for event in later if (event.branch_id, event.step) in places]
 
 
 async def _recalled(reader: Reader, manifest: dict[str, Any] | None) -> dict[str, Memory]:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from chat.domain.chats import Chat
 from chat.domain.library import Library
 from chat.domain.lineage import UNCUT as END
 from chat.domain.turns import Turn
+from chat.domain.versions import TurnVersion
 from chat.domain.world import World
 from chat.errors import NotFound
 from chat.store import views
@@ -46,6 +49,7 @@ class Story:
     draft: str
     places: dict[str, str]
     alternatives: dict[str, list[Alternative]]
+    versions: dict[str, list[TurnVersion]]
     facts: Facts | None = None
 
     @property
@@ -58,6 +62,7 @@ class Story:
             running_text=self.running_text,
             is_end=self.before is None,
             alternatives=self.alternatives,
+            versions=self.versions,
         )
         older = self.turns[0].step if self.has_more else None
         resets, library = self.world.state.resets, self.library
@@ -80,7 +85,13 @@ class Story:
 
     def turns_as_json(self) -> list[dict[str, Any]]:
         return [
-            transcript.as_json(turn, self.library, self.running_text, self.alternatives.get(turn.id, ()))
+            transcript.as_json(
+                turn,
+                self.library,
+                self.running_text,
+                self.alternatives.get(turn.id, ()),
+                self.versions.get(turn.id, ()),
+            )
             for turn in self.turns
         ]
 
@@ -110,6 +121,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         draft = await views.draft(reader, f"composer:{chat_id}")
         places = await _places(reader, world, window.turns)
         alternatives = await views.alternatives(reader, library, chat_id, window.turns)
+        versions = await views.versions(reader, [turn.id for turn in window.turns])
         facts = None
         if full is not None:
             latest = window if before is None else await views.transcript(reader, library, chat_id)
@@ -128,6 +140,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         draft=draft or "",
         places=places,
         alternatives=alternatives,
+        versions=versions,
         facts=facts,
     )
 
@@ -148,8 +161,11 @@ def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list
     running = engine.running_reply(chat_id)
     if running is None or not running.speaker:
         return turns, ""
-    if any(turn.id == running.turn_id for turn in turns):
-        return turns, running.text
+    if any(turn.id == running.turn_id for turn in turns):  # begun, or stored before and being written on
+        return [
+            msgspec.structs.replace(one, is_running=one.is_running or one.id == running.turn_id)
+            for one in turns
+        ], running.text
     last = turns[-1] if turns else None
     coming = Turn(
         id=running.turn_id,

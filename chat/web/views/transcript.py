@@ -13,6 +13,7 @@ from markupsafe import Markup
 from chat.domain.kickoff import NARRATOR
 from chat.domain.library import Library
 from chat.domain.turns import Turn
+from chat.domain.versions import EDITED, TurnVersion
 from chat.store.views import Alternative
 from chat.web import story_time
 from chat.web.markup import render_turn
@@ -48,8 +49,8 @@ class Forgot(NamedTuple):
 class Entry:
     """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any.
 
-    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn; `forgot`
-    says who was reset right before it.
+    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn, `version`
+    is the event that gave it its present words, 0 for the first; `forgot` says who was reset right before it.
     """
 
     id: str
@@ -61,11 +62,14 @@ class Entry:
     is_running: bool
     trouble: str = ""
     can_retry: bool = False
+    can_continue: bool = False
     heading: Heading | None = None
     hour: str = ""
     swipe: Swipe | None = None
     rewrite: Rewrite | None = None
     forgot: Forgot | None = None
+    is_edited: bool = False
+    version: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def entries(
     running_text: str = "",
     is_end: bool,
     alternatives: Mapping[str, Sequence[Alternative]] = MappingProxyType({}),
+    versions: Mapping[str, Sequence[TurnVersion]] = MappingProxyType({}),
 ) -> list[Entry]:
     """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry."""
     made, before = [], None
@@ -95,7 +100,11 @@ def entries(
         last = is_end and turn is turns[-1]
         entry = _entry(turn, before, library, places, running_text, last)
         swipe = travel.swipe(turn, alternatives.get(turn.id, ()))
-        made.append(replace(entry, swipe=swipe, rewrite=rewrites.get(turn.id)))
+        known = versions.get(turn.id, ())
+        version = known[-1].event_id if known else 0
+        is_edited = any(one.made == EDITED for one in known)
+        rewrite = rewrites.get(turn.id)
+        made.append(replace(entry, swipe=swipe, rewrite=rewrite, version=version, is_edited=is_edited))
         before = turn
     return made
 
@@ -130,10 +139,15 @@ def _entry(
         html=render_turn(running_text) if turn.is_running else _rendered(turn.text, turn.segments),
         is_running=turn.is_running,
         trouble=trouble(turn),
-        can_retry=is_last and turn.role == "assistant" and turn.origin == "reply" and not turn.is_running,
+        can_retry=is_last and _is_reply(turn),
+        can_continue=is_last and _is_reply(turn) and bool(turn.text.strip()),
         heading=Heading(places.get(turn.scene_id, ""), story_time.spoken(turn.at)) if is_new_scene else None,
         hour=story_time.spoken(turn.at) if has_jumped else "",
     )
+
+
+def _is_reply(turn: Turn) -> bool:
+    return turn.role == "assistant" and turn.origin == "reply" and not turn.is_running
 
 
 def _kind(turn: Turn) -> str:
@@ -152,7 +166,11 @@ def trouble(turn: Turn) -> str:
 
 
 def as_json(
-    turn: Turn, library: Library, running_text: str = "", alternatives: Sequence[Alternative] = ()
+    turn: Turn,
+    library: Library,
+    running_text: str = "",
+    alternatives: Sequence[Alternative] = (),
+    versions: Sequence[TurnVersion] = (),
 ) -> dict[str, Any]:
     """A turn for a script: the words as they were written, not as HTML."""
     return {
@@ -170,4 +188,6 @@ def as_json(
         "written_at": turn.ts,
         "model": turn.model,
         "alternatives": [one._asdict() for one in alternatives],
+        "version": versions[-1].event_id if versions else 0,
+        "versions": 1 + len(versions),
     }

@@ -86,6 +86,7 @@ def losses(impact: Impact) -> list[str]:
         (impact.memories, "1 memory is forgotten.", "{} memories are forgotten."),
         (impact.pins, "1 change to the pins is undone.", "{} changes to the pins are undone."),
         (impact.edits, "1 change by hand is undone.", "{} changes by hand are undone."),
+        (impact.wordings, "1 turn gets its earlier words back.", "{} turns get their earlier words back."),
     )
     said = [one if count == 1 else many.format(count) for count, one, many in counted if count]
     said += [_feeling(lost) for lost in impact.feelings]
