@@ -38,6 +38,7 @@ from chat.engine.impact import Impact
 from chat.engine.local_servers import LocalServers
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
+from chat.engine.snapshots import Snapshots
 from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Accepted, start_reply
 from chat.errors import NotFound
@@ -71,6 +72,7 @@ class Engine:
         """Servers (and models) that refused a text to complete; kept until the next start."""
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
+        self.snapshots = Snapshots(self)
         self.local_servers = LocalServers(self)
         self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
         store.on_commit(self.anticipation.note)
@@ -86,6 +88,7 @@ class Engine:
         A store with a fault is only read: every page says so, and nothing is written.
         """
         self.backups.start()
+        self.snapshots.start()
         if self.store.fault:
             return
         await recovery.recover(self)
@@ -100,6 +103,7 @@ class Engine:
         await self.digests.stop()
         await self.anticipation.stop()
         await self.backups.stop()
+        await self.snapshots.stop()
         await self.local_servers.stop()
         self.hub.close()
 

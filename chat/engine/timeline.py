@@ -119,7 +119,16 @@ async def rewind(engine: Engine, chat_id: str, turn_id: str) -> Moved:
         line = state.library.lineage(chat_id)
         return Place(branch_at(line, turn.step), turn.step, REWIND), REWIND
 
-    return await _go(engine, chat_id, back)
+    moment = await engine.snapshots.hold()
+    try:
+        moved = await _go(engine, chat_id, back)
+    except BaseException:
+        if moment:
+            moment.close()
+        raise
+    if moment:
+        engine.snapshots.keep_rewind(chat_id, moment)
+    return moved
 
 
 async def select(engine: Engine, chat_id: str, branch_id: str) -> Moved:

@@ -21,6 +21,7 @@ from chat.errors import StoreError
 from chat.store import jump, loading, undo
 from chat.store.jump import Jump
 from chat.store.rows import Buffer
+from chat.store.snapshots import Snapshots
 
 _FLUSH_AT = 5_000
 _CURSOR = "update projector set cursor = ?"
@@ -30,13 +31,19 @@ class Fold:
     """`library`, `ledger` and `worlds` (those touched) are the state after the events taken so far."""
 
     def __init__(
-        self, conn: sqlite3.Connection, library: Library, ledger: Ledger, known: dict[str, World]
+        self,
+        conn: sqlite3.Connection,
+        library: Library,
+        ledger: Ledger,
+        known: dict[str, World],
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.library = library
         self.ledger = ledger
         self.worlds: dict[str, World] = {}
         self._known = known
         self._conn = conn
+        self._snapshots = snapshots
         self._buffer = Buffer(conn)
         self._cuts: dict[str, dict[str, int]] = {}
         self._first_events: dict[str, int] = {}
@@ -93,7 +100,7 @@ class Fold:
 
     def _jump(self, chat_id: str, old: Lineage, new: Lineage, before_id: int) -> World:
         self._flush()
-        return Jump(self._conn, self._buffer, chat_id, new, before_id).from_line(old)
+        return Jump(self._conn, self._buffer, chat_id, new, before_id, self._snapshots).from_line(old)
 
     def _flush(self) -> None:
         """Write what waits, and before it, for the way back, what stands there now."""

@@ -16,12 +16,16 @@ from chat.domain.events import Event, chat_stream
 from chat.domain.lineage import Lineage
 from chat.domain.tables import PER_CHAT
 from chat.domain.world import World
-from chat.store import loading, log, undo
+from chat.store import loading, log, snapshots, undo
 from chat.store.rows import Buffer
+from chat.store.snapshot_file import Header, UnusableSnapshot
+from chat.store.snapshots import Snapshots
 
 _FLUSH_AT = 5_000
 TAIL_EVENTS = 1_000
 """So many of the last events are folded with undo, so that going back a little from there is near again."""
+_NEAR_EVENTS = 3_000
+"""More than that to fold, and a snapshot is worth looking for."""
 _EVENTS_IN_A_STEP = 12
 _RECENT_LOOKED_AT = 500
 
@@ -38,7 +42,7 @@ _EVENTS_FROM = f"{log.SELECT.removesuffix(' from event_log')} {_FROM} order by i
 _IDS_OF_LINE = """
 select event.id from json_each(:line) line cross join event_log event indexed by event_log_place
 on event.branch_id = json_extract(line.value, '$[0]') and event.step <= json_extract(line.value, '$[1]')
-where event.id < :before
+where event.id >= :from and event.id < :before
 """
 _COUNT_OF_LINE = f"select count(*) from ({_IDS_OF_LINE})"
 _OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
@@ -70,7 +74,13 @@ class Jump:
     """One change of line, inside the transaction of the selection `before_id`. What waited has been written."""
 
     def __init__(
-        self, conn: sqlite3.Connection, buffer: Buffer, chat_id: str, line: Lineage, before_id: int
+        self,
+        conn: sqlite3.Connection,
+        buffer: Buffer,
+        chat_id: str,
+        line: Lineage,
+        before_id: int,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._conn = conn
         self._buffer = buffer
@@ -78,10 +88,15 @@ class Jump:
         self._line = line
         self._cuts = dict(line)
         self._before_id = before_id
+        self._snapshots = snapshots
 
     def from_line(self, old: Lineage) -> World:
         """The world on the new line, its rows written. Costs what lies between both lines where that is recent."""
         step = self._step_before(apart(old, self._line))
+        if step is None or self._count_from(step) > _NEAR_EVENTS:
+            world = self.from_snapshot(step or 0)
+            if world is not None:
+                return world
         if step is not None:
             try:
                 return self._undone(step)
@@ -89,14 +104,48 @@ class Jump:
                 pass
         return self.anew()
 
+    def from_snapshot(self, after_id: int = 0) -> World | None:
+        """Fold on from the latest snapshot that tells what this line tells; None when there is none after an event."""
+        is_touched = False
+        while found := self._snapshots and self._snapshots.latest_for(
+            self._conn, self._chat_id, self._is_shared, self._before_id
+        ):
+            path, header = found
+            if header.head_id <= after_id and not is_touched:
+                return None
+            is_touched = True
+            try:
+                snapshots.restore(self._conn, path, self._chat_id)
+                world = loading.world(self._conn, self._chat_id)
+                self._must_end_before(world, header.head_id + 1)
+                return self._fold_on(world, header.head_id + 1)
+            except (UnusableSnapshot, undo.Damaged, OSError) as problem:
+                assert self._snapshots is not None
+                self._snapshots.leave_aside(path, problem)
+        return self.anew() if is_touched else None
+
     def anew(self) -> World:
         """Fold the chat from its first event."""
         undo.forget(self._conn, self._chat_id)
         clear(self._conn, self._chat_id)
-        asked = {"line": json.dumps(self._line), "before": self._before_id}
+        return self._fold_on(worlds.empty(self._chat_id), 0)
+
+    def _fold_on(self, world: World, from_id: int) -> World:
+        """Where much lies behind an event, only what the line shows is read."""
+        if self._before_id - from_id < _NEAR_EVENTS:
+            return fold_on(self._conn, self._buffer, world, self._line, from_id, self._before_id)
+        asked = {"line": json.dumps(self._line), "from": from_id, "before": self._before_id}
         (count,) = self._conn.execute(_COUNT_OF_LINE, asked).fetchone()
         events = log.events_of(self._conn.execute(_OF_LINE, asked))
-        return _fold(self._conn, self._buffer, worlds.empty(self._chat_id), events, count)
+        return _fold(self._conn, self._buffer, world, events, count)
+
+    def _is_shared(self, header: Header) -> bool:
+        """Up to where a snapshot was taken, its line and this one tell the same."""
+        return not tells_otherwise(self._conn, header.line, self._line, header.head_id + 1)
+
+    def _count_from(self, step: int) -> int:
+        asked = (chat_stream(self._chat_id), step, self._before_id)
+        return sum(self._shows(*place) for place in self._conn.execute(_PLACES_FROM, asked))
 
     def _step_before(self, stretches: list[Stretch]) -> int | None:
         """The step to undo to, so that all that stands is on both lines; None when it is too long ago."""

@@ -19,6 +19,7 @@ from chat.errors import StoreError
 from chat.store import chain, connections, loading, log, undo
 from chat.store.fold import Fold
 from chat.store.headfile import Head, HeadFile
+from chat.store.snapshots import Snapshots
 from chat.store.state import Commit, Decide, State
 
 _WORLDS_KEPT = 32
@@ -39,6 +40,7 @@ class Live:
     head: Head
     head_file: HeadFile | None
     fault: StoreError | None = None
+    snapshots: Snapshots | None = None
 
     def __post_init__(self) -> None:
         self.reload()
@@ -149,7 +151,7 @@ class Live:
         return events, head, fold
 
     def _fold(self) -> Fold:
-        return Fold(self.conn, self.library, self.ledger, self.worlds)
+        return Fold(self.conn, self.library, self.ledger, self.worlds, self.snapshots)
 
     def _adopt(self, fold: Fold, head: Head) -> None:
         self.library, self.ledger, self.head = fold.library, fold.ledger, head

@@ -17,12 +17,13 @@ from chat.clock import Clock
 from chat.domain.events import LogGapAccepted, ledger
 from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError
 from chat.settings import Settings
-from chat.store import backup, connections, headfile, log, migrate, swap
+from chat.store import backup, connections, headfile, log, migrate, snapshots, swap
 from chat.store.backup_folder import files_translated
 from chat.store.headfile import Head, HeadFile
 from chat.store.heads import Findings, compare_heads
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
+from chat.store.snapshots import Snapshots
 from chat.store.state import Commit
 
 _PROJECTOR = "select cursor, fingerprint from projector"
@@ -66,6 +67,8 @@ def _opened(settings: Settings, clock: Clock, read_only: bool, warn: Warn) -> Li
             warn(found.warning)
         live = Live(conn, clock, found.head, None, found.fault)
         if not read_only:
+            snapshots.sweep(settings)
+            live.snapshots = Snapshots(settings.snapshots_dir)
             _make_ready(live, HeadFile(settings.head_path))
     return live
 

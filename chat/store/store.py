@@ -12,12 +12,15 @@ from chat.clock import Clock
 from chat.domain.library import Library
 from chat.errors import StoreError
 from chat.settings import Settings
+from chat.store import connections
 from chat.store.backup import sweep_work
 from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
 from chat.store.live import Live
 from chat.store.lock import FolderLock
 from chat.store.reading import Reader, Readers
+from chat.store.snapshot_file import Header
+from chat.store.snapshots import Moment, Snapshots
 from chat.store.start import accept_loss, open_live, rebuild_live
 from chat.store.state import Commit, Decide
 from chat.store.writer import Writer
@@ -145,6 +148,16 @@ class Store:
         """Empty the write-ahead log while nobody waits; False when there was something better to do."""
         return await self._writer.run(lambda: not self._writer.is_wanted and self._live.checkpoint())
 
+    async def moment(self) -> Moment:
+        """The stories as they are now, to be read later; whoever asks for it closes it."""
+        return await asyncio.to_thread(Moment, self._settings.db_path)
+
+    async def keep_snapshot(
+        self, chat_id: str, moment: Moment, *, before_rewind: bool = False
+    ) -> Header | None:
+        """Write a snapshot of a chat at a moment, which is closed. None when there is nothing of it to keep."""
+        return await asyncio.to_thread(self._keep_snapshot, chat_id, moment, before_rewind)
+
     def on_commit(self, listener: Listener) -> None:
         """Called on the event loop after each commit, in their order, before `execute` returns."""
         self._listeners.append(listener)
@@ -176,6 +189,14 @@ class Store:
             await self._writer.stop()
             if self._lock:
                 self._lock.release()
+
+    def _keep_snapshot(self, chat_id: str, moment: Moment, before_rewind: bool) -> Header | None:
+        try:
+            with connections.translated():
+                snapshots = Snapshots(self._settings.snapshots_dir)
+                return snapshots.take(moment.conn, chat_id, before_rewind=before_rewind)
+        finally:
+            moment.close()
 
     def _reopen(self) -> None:
         """On the writer's thread. A database that cannot be opened leaves a store that refuses every command."""

@@ -143,7 +143,7 @@ def _with_children(
 ) -> Iterator[tuple[str, Image, bool]]:
     """A row that is dropped, and the rows that go with it."""
     names = TABLES[table].__struct_fields__
-    yield row[names.index("chat_id")], (table, key, row), not _is_listed_by_arrival(conn, table)
+    yield row[names.index("chat_id")], (table, key, row), not is_listed_by_arrival(conn, table)
     for child, own, parents in _children(conn, table):
         record = TABLES[child]
         where = " and ".join(f"{name} = ?" for name in own)
@@ -158,7 +158,7 @@ def _row_sql(table: str) -> str:
     return f"{select(table)} where {is_key(table)}"
 
 
-def _is_listed_by_arrival(conn: sqlite3.Connection, table: str) -> bool:
+def is_listed_by_arrival(conn: sqlite3.Connection, table: str) -> bool:
     """Rows have a hidden number of their own, by which they are listed, and one that comes back gets another."""
     (hidden,) = conn.execute(_HAS_OWN_ROWIDS, (table,)).fetchone()
     (kind,) = conn.execute(_KEY_KIND, (table,)).fetchone()

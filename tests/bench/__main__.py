@@ -35,7 +35,7 @@ def main() -> int:
     print(_row(("figure", "measured", "reference", "ratio", "target")), flush=True)
     missed: list[str] = []
     for name in asked.only or FIGURES:
-        missed += _figure(name, Scale(asked.quick))
+        missed += _figure(name, Scale(asked.quick, asked.large))
     load = os.getloadavg()[0]
     print(f"\n{os.cpu_count()} cores, load {load:.1f} at the end{', quick sizes' if asked.quick else ''}.")
     print("Every target is met." if not missed else "Missed in two runs of three: " + "; ".join(missed) + ".")
@@ -46,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("only", nargs="*", choices=[[], *FIGURES], help="figures to measure; all without any")
     parser.add_argument("--quick", action="store_true", help="small sizes, for development")
+    parser.add_argument("--large", action="store_true", help="also a million events, where a figure has that")
     return parser.parse_args()
 
 

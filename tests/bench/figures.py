@@ -27,9 +27,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Scale:
-    """How large things are. `quick` is for development: its numbers mean little, but everything runs."""
+    """How large things are. `quick` is for development: its numbers mean little, but everything runs.
+
+    `large` asks for figures of a million events too, where making the story takes minutes.
+    """
 
     quick: bool = False
+    large: bool = False
 
     def of(self, full: int, quick: int) -> int:
         return quick if self.quick else full

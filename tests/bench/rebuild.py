@@ -8,8 +8,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import random
+import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,14 +47,67 @@ def measure(scale: Scale) -> list[Line]:
         live_is_same = _live_is_rebuilt(folder / "live", scale.of(LIVE_EVENTS, 2_000))
     reference = f"{ms(took[1])} ready tuples"
     return [
-        at_most(f"rebuild of {story.events:,} events", ms(took[0]), reference, took[2], 2),
+        at_most(f"rebuild of {story.events:,} events", ms(took[0]), reference, took[2], 1.5),
         holds("rebuilt tables equal the ready ones", f"{len(TABLES)} tables and the index", same),
         holds(
             "live tables equal rebuilt ones, byte for byte",
             f"{len(TABLES)} tables and the index",
             live_is_same,
         ),
+        *(_million() if scale.large else []),
     ]
+
+
+def _million() -> list[Line]:
+    """Ten times the events take ten times as long and no more memory."""
+    with tempfile.TemporaryDirectory(prefix="chat-bench-rebuild-") as name:
+        tenth_s, tenth_bytes, tenth = _alone(Path(name) / "tenth", EVENTS)
+        whole_s, whole_bytes, whole = _alone(Path(name) / "whole", 10 * EVENTS)
+    what = f"rebuild of {whole:,} events"
+    reference = f"{ms(tenth_s)} for {tenth:,}"
+    return [
+        at_most(f"{what}, beside a tenth", ms(whole_s), reference, whole_s / tenth_s, 11),
+        at_most(
+            f"{what}, memory in use",
+            f"{whole_bytes / 1e6:.0f} MB",
+            f"{tenth_bytes / 1e6:.0f} MB",
+            whole_bytes / tenth_bytes,
+            1.25,
+        ),
+    ]
+
+
+def _alone(folder: Path, count: int) -> tuple[float, float, int]:
+    """Seconds, the most memory of its own (without what maps the file), and the events of one rebuild."""
+    story = story_of_events(count, chats=2)
+    conn = connections.writer(story.copy_to(folder).database)
+    conn.execute("pragma foreign_keys = off")
+    with Memory() as memory:
+        took = _rebuild(conn)
+    conn.close()
+    shutil.rmtree(folder)
+    return took, memory.most_bytes, story.events
+
+
+class Memory:
+    """Looks, while something is done, how much memory this process has that no file stands behind."""
+
+    def __enter__(self) -> Memory:
+        self.most_bytes = 0.0
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._is_over.wait(0.05):
+            status = Path("/proc/self/status").read_text("ascii")
+            kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon"))
+            self.most_bytes = max(self.most_bytes, float(kilobytes) * 1024)
 
 
 def _rebuild(conn: sqlite3.Connection) -> float:

@@ -22,6 +22,7 @@ from chat.domain.tables import PER_CHAT, TABLES
 from chat.store import jump, loading, log, migrate, undo
 from chat.store.rebuild import _fold, _library
 from chat.store.rows import Buffer
+from chat.store.snapshots import Snapshots
 from chat.store.verify import verify
 from tests.properties.histories import CHATS, Rows, chat_ids, rows_of, shares
 from tests.properties.retelling import Retelling
@@ -32,6 +33,7 @@ SMALL = (
     (undo, "_PRUNE_EVERY", 3),
     (jump, "TAIL_EVENTS", 20),
     (jump, "_EVENTS_IN_A_STEP", 3),
+    (jump, "_NEAR_EVENTS", 10),
 )
 
 
@@ -78,6 +80,12 @@ class Jumps(Retelling):
             chosen = known[int(share * (len(known) - 1))]
             self.do(chats.select(self.live.library.chats[chat], chosen, 0, "swipe"))
             self.tables_are_what_the_log_says()
+
+    @rule(chat=chat_ids, before_rewind=st.booleans())
+    def snapshot(self, chat: str, before_rewind: bool) -> None:
+        with rolled_back(self.live.conn):
+            kept = Snapshots(self.settings.snapshots_dir)
+            kept.take(self.live.conn, chat, before_rewind=before_rewind)
 
     def kept_steps(self, chat: str) -> list[int]:
         kept = "select first_event_id from undo_rows where chat_id = ? order by first_event_id"
