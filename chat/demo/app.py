@@ -122,8 +122,10 @@ def _text(asked: ChatRequest) -> str:
     """Narrator and classifier are loaded with the first question, so that the start of the program need not wait."""
     if not asked.structured:
         from chat.demo.narrator import narrate
+        from chat.demo.onward import go_on
 
-        return narrate(asked.messages, asked.seed)
+        tell = go_on if asked.messages[-1].role == "assistant" else narrate
+        return tell(asked.messages, asked.seed)
     from chat.demo.classifier import classify
 
     try:

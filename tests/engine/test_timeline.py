@@ -193,3 +193,37 @@ async def test_undoing_and_redoing_again_and_again_makes_no_heap_of_branches(
     assert await texts(stage) == ["one", "uno", "two", "due"]
     mine = [one for one in stage.engine.store.library.branches.values() if one.chat_id == stage.first]
     assert len(mine) <= 3
+
+
+async def test_another_reply_of_long_ago_comes_with_what_followed_it_and_nothing_else(
+    stage: Stage, peer: Peer
+) -> None:
+    (first,) = await tell(stage, peer, ("one", "*whispers* The heron flies at dawn."))
+    peer.script(Reply("The otter sleeps."))
+    second = await stage.engine.retry(stage.first, first)
+    await stage.settled(stage.first)
+    await stage.digested()
+    await digest_of(stage, peer, Answer(WARM), '"The badger digs."')
+    here = await seen(stage)
+    async with stage.engine.store.reading() as reader:
+        turns = await stage.turns()
+        among = await views.alternatives(reader, stage.engine.store.library, stage.first, turns)
+    heron, otter = among[second]
+    assert (heron.turn_id, otter.turn_id) == (first, second)
+
+    await stage.engine.select_branch(stage.first, heron.branch_id)
+    world, said, kept = await seen(stage)
+    assert said == ["one", "*whispers* The heron flies at dawn."]
+    assert not any(word in text for text in kept for word in ("otter", "badger"))
+    assert (world.edge(stage.mira, stage.you).affinity, world.state.weather) == (50, "")
+    assert world.state.clock_at != here[0].state.clock_at
+    await tell(stage, peer, ("Who flies, who sleeps, who digs?", "uno"))
+    assert "heron" in asked(peer).text
+    assert not any(word in asked(peer).text for word in ("otter", "badger"))
+
+    await stage.engine.select_branch(stage.first, otter.branch_id)
+    assert await seen(stage) == here
+    await tell(stage, peer, ("Who flies, who sleeps, who digs?", "due"))
+    assert "heron" not in asked(peer).text
+    assert "otter" in asked(peer).text
+    assert "badger" in asked(peer).text

@@ -91,6 +91,7 @@ async def test_ten_turns_with_their_notes_a_stop_a_retry_and_a_restart_leave_a_s
         assert place.name == "the tower"
 
         stopped = await stop_in_the_middle(stage)
+        await written_on(stage, stopped)
         retried = await engine.retry(stage.first, stopped)
         await stage.settled(stage.first)
         await stage.digested()
@@ -106,6 +107,19 @@ async def test_ten_turns_with_their_notes_a_stop_a_retry_and_a_restart_leave_a_s
         await again.say('"Are you still there?"')
         await again.digested()
     assert verify(settings) == []
+
+
+async def written_on(stage: Stage, reply_id: str) -> None:
+    """The server takes the reply as it is and goes on with it, or says at once that it is whole."""
+    before = (await stage.turn(reply_id)).text
+    await stage.engine.continue_reply(stage.first, reply_id)
+    await stage.settled(stage.first)
+    await stage.digested()
+    grown = await stage.turn(reply_id)
+    assert grown.text.startswith(before)
+    assert len(grown.text) > len(before) or grown.error_code == "empty_reply"
+    assert not stage.engine.instructed
+    assert [one.status for one in await calls_of(stage.engine, reply_id) if one.purpose == "narrate"][1:]
 
 
 async def stop_in_the_middle(stage: Stage) -> str:
