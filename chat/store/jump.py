@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 from chat.domain import world as worlds
@@ -16,7 +18,7 @@ from chat.domain.events import Event, chat_stream
 from chat.domain.lineage import Lineage
 from chat.domain.tables import PER_CHAT
 from chat.domain.world import World
-from chat.store import loading, log, snapshots, undo
+from chat.store import loading, log, search_index, snapshots, undo
 from chat.store.rows import Buffer
 from chat.store.snapshot_file import Header, UnusableSnapshot
 from chat.store.snapshots import Snapshots
@@ -28,6 +30,7 @@ _NEAR_EVENTS = 3_000
 """More than that to fold, and a snapshot is worth looking for."""
 _EVENTS_IN_A_STEP = 12
 _RECENT_LOOKED_AT = 500
+_MANY_MEMORIES = 500
 
 _OF_PLACE = """
 select {what} from event_log indexed by event_log_place
@@ -46,6 +49,7 @@ where event.id >= :from and event.id < :before
 """
 _COUNT_OF_LINE = f"select count(*) from ({_IDS_OF_LINE})"
 _OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
+_MEMORIES = "select (select count(*) from memories where chat_id = ?), (select count(*) from memories)"
 _LATEST = "select branch_id, step, ts from event_log where stream = ? and id < ? order by id desc limit ?"
 
 
@@ -115,10 +119,8 @@ class Jump:
                 return None
             is_touched = True
             try:
-                snapshots.restore(self._conn, path, self._chat_id)
-                world = loading.world(self._conn, self._chat_id)
-                self._must_end_before(world, header.head_id + 1)
-                return self._fold_on(world, header.head_id + 1)
+                with self._index_written(header.counts["memories"]):
+                    return self._gone_on(path, header)
             except (UnusableSnapshot, undo.Damaged, OSError) as problem:
                 assert self._snapshots is not None
                 self._snapshots.leave_aside(path, problem)
@@ -127,8 +129,23 @@ class Jump:
     def anew(self) -> World:
         """Fold the chat from its first event."""
         undo.forget(self._conn, self._chat_id)
-        clear(self._conn, self._chat_id)
-        return self._fold_on(worlds.empty(self._chat_id), 0)
+        with self._index_written(0):
+            clear(self._conn, self._chat_id)
+            return self._fold_on(worlds.empty(self._chat_id), 0)
+
+    def _gone_on(self, path: Path, header: Header) -> World:
+        snapshots.restore(self._conn, path, self._chat_id)
+        world = loading.world(self._conn, self._chat_id)
+        self._must_end_before(world, header.head_id + 1)
+        return self._fold_on(world, header.head_id + 1)
+
+    def _index_written(self, memories: int) -> AbstractContextManager[None]:
+        """Once at the end, when most of all memories change as this chat goes from those it has to so many."""
+        (here, everywhere) = self._conn.execute(_MEMORIES, (self._chat_id,)).fetchone()
+        most = max(here, memories)
+        if most > _MANY_MEMORIES and most > 2 * min(here, memories) and most > everywhere - here:
+            return search_index.written_at_the_end(self._conn)
+        return nullcontext()
 
     def _fold_on(self, world: World, from_id: int) -> World:
         """Where much lies behind an event, only what the line shows is read."""

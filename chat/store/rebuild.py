@@ -21,14 +21,12 @@ from chat.domain.records import Put
 from chat.domain.tables import TABLES
 from chat.domain.world import World
 from chat.errors import StoreDamaged
-from chat.store import jump, log, undo
+from chat.store import jump, log, search_index, undo
 from chat.store.rows import Buffer
 
 _FLUSH_AT = 2_000
 _LIBRARY_EVENTS = f"{log.SELECT} where stream = '{LIBRARY}' order by id"
 _OTHER_EVENTS = f"{log.SELECT} where stream <> '{LIBRARY}' order by id"
-_TRIGGERS = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
-_FTS = "insert into memories_fts (memories_fts) values (?)"
 _NEVER = 1 << 62
 _END_OF_STREAM = "select id from event_log where stream = ? order by id desc limit 1 offset ?"
 _DONE = "update projector set cursor = (select coalesce(max(id), 0) from event_log), fingerprint = ?"
@@ -39,17 +37,12 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
 
     The caller holds the transaction and has the checks of foreign keys off; they are made here, all at once.
     """
-    triggers = conn.execute(_TRIGGERS).fetchall()
-    for name, _ in triggers:
-        conn.execute(f"drop trigger {name}")
-    for table in reversed(TABLES):
-        conn.execute(f"delete from {table}")
-    undo.forget(conn)
-    with _no_garbage_sought():
-        _with_undo(conn)
-    conn.execute(_FTS, ("rebuild",))
-    for _, sql in triggers:
-        conn.execute(sql)
+    with search_index.written_at_the_end(conn):
+        for table in reversed(TABLES):
+            conn.execute(f"delete from {table}")
+        undo.forget(conn)
+        with _no_garbage_sought():
+            _with_undo(conn)
     if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
         raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")
     conn.execute(_DONE, (fingerprint,))

@@ -50,8 +50,12 @@ class Header(msgspec.Struct, frozen=True):
     head_id: int
     head_hash: str
     line: Lineage
-    rows: int
+    counts: dict[str, int]
     columns: dict[str, tuple[str, ...]]
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values())
 
 
 def columns() -> dict[str, tuple[str, ...]]:

@@ -30,6 +30,7 @@ _PROJECTOR = "select cursor, fingerprint from projector"
 _BRANCHES = "select id, parent_id, fork_step from branches where chat_id = ?"
 _SELECTED = "select branch_id from chats where id = ?"
 _FETCHED = 2_000
+_COUNT = "select count(*) from {} where chat_id = ?"
 _UNDO = "select first_event_id, images from undo_rows where chat_id = ? order by first_event_id"
 _PUT_UNDO = "insert into undo_rows (chat_id, first_event_id, images) values (?, ?, ?)"
 
@@ -182,7 +183,7 @@ def _header(conn: sqlite3.Connection, chat_id: str) -> Header | None:
         return None
     forks = {row[0]: _Fork(row[1], row[2]) for row in conn.execute(_BRANCHES, (chat_id,))}
     tables = (*PER_CHAT, UNDO)
-    counts = [conn.execute(f"select count(*) from {table} where chat_id = ?", (chat_id,)) for table in tables]
+    counts = {table: conn.execute(_COUNT.format(table), (chat_id,)).fetchone()[0] for table in tables}
     return Header(
         format=FORMAT,
         fingerprint=fingerprint,
@@ -190,7 +191,7 @@ def _header(conn: sqlite3.Connection, chat_id: str) -> Header | None:
         head_id=cursor,
         head_hash=digest.hex(),
         line=lineage_of(forks, selected[0]),
-        rows=sum(count.fetchone()[0] for count in counts),
+        counts=counts,
         columns=snapshot_file.columns(),
     )
 

@@ -98,15 +98,17 @@ def _near(small: Rewinder, big: Rewinder) -> list[Line]:
     whole = big.refold()
     lines = []
     for turns in NEAR:
-        pairs = [(big.back(turns), small.back(turns), big.came_back) for _ in range(ROUNDS)]
-        there, here, returned = (median(column) for column in zip(*pairs, strict=True))
+        big.back(turns), small.back(turns)
+        rounds = [(big.back(turns), big.came_back, small.back(turns)) for _ in range(2 * ROUNDS)]
+        there, returned, here = (median(column) for column in zip(*rounds, strict=True))
+        flat = median(long / short for long, _, short in rounds)
         what = f"{turns} turn{'s' if turns > 1 else ''} back"
         percent, again = 100 * there / whole, 100 * returned / whole
         limit = NEAR_LIMITS_PERCENT[turns]
         lines += [
             within(f"{what}, {big.events:,} events", ms(there), f"{ms(whole)} refold", percent, limit, "%"),
             within(f"{what} undone again", ms(returned), f"{ms(whole)} refold", again, limit, "%"),
-            at_most(f"{what}, long beside short", ms(there), ms(here), there / here, FLAT),
+            at_most(f"{what}, long beside short", ms(there), ms(here), flat, FLAT),
         ]
     return lines
 

@@ -34,7 +34,11 @@ SMALL = (
     (jump, "TAIL_EVENTS", 20),
     (jump, "_EVENTS_IN_A_STEP", 3),
     (jump, "_NEAR_EVENTS", 10),
+    (jump, "_MANY_MEMORIES", 2),
 )
+
+INDEX_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"
+TRIGGERS = "select count(*) from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +100,10 @@ class Jumps(Retelling):
         here, told = rows_of(self.live.conn), told_by_the_log(self.live.conn)
         for table in TABLES:
             assert here[table] == told[table], table
+        with rolled_back(self.live.conn):
+            self.live.conn.execute(INDEX_CHECK)
+        (triggers,) = self.live.conn.execute(TRIGGERS).fetchone()
+        assert triggers == 3
 
     @invariant()
     def undoing_to_any_kept_step_gives_what_was_told_before_it(self) -> None:
