@@ -189,11 +189,15 @@ class Jump:
 
     def _must_end_before(self, world: World, step: int) -> None:
         """The last event the rows tell of is the last one visible before the step. Raises undo.Damaged."""
-        latest = self._conn.execute(_LATEST, (chat_stream(self._chat_id), step, _RECENT_LOOKED_AT)).fetchall()
-        told = next((ts for branch, at, ts in latest if self._shows(branch, at)), None)
-        if told is None and len(latest) == _RECENT_LOOKED_AT:
+        latest = self._conn.execute(_LATEST, (chat_stream(self._chat_id), step, _RECENT_LOOKED_AT))
+        looked_at, told = 0, ""
+        for looked_at, (branch, at, ts) in enumerate(latest, 1):  # noqa: B007 - how many there were counts
+            if self._shows(branch, at):
+                told = ts
+                break
+        if not told and looked_at == _RECENT_LOOKED_AT:
             return
-        if world.state.last_ts != (told or ""):
+        if world.state.last_ts != told:
             raise undo.Damaged
 
 

@@ -48,10 +48,15 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
     conn.execute(_DONE, (fingerprint,))
 
 
-def project(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Fold the log of `source` into the empty mirror tables of `target` (which may be the same)."""
+def project(
+    source: sqlite3.Connection, target: sqlite3.Connection, ends: Mapping[str, int] | None = None
+) -> None:
+    """Fold the log of `source` into the empty mirror tables of `target` (which may be the same).
+
+    With `ends`, by stream, the line of a chat is told only before that event.
+    """
     buffer = Buffer(target)
-    _fold(source, buffer, _library(source, buffer), {})
+    _fold(source, buffer, _library(source, buffer), ends or {})
 
 
 def _with_undo(conn: sqlite3.Connection) -> None:

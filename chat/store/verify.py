@@ -13,11 +13,12 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from chat.domain.events import chat_stream
 from chat.domain.records import Row
-from chat.domain.tables import TABLES
+from chat.domain.tables import PER_CHAT, TABLES
 from chat.errors import ChatError
 from chat.settings import Settings
-from chat.store import connections, headfile, log, migrate
+from chat.store import connections, headfile, log, migrate, undo
 from chat.store.chain import GENESIS
 from chat.store.headfile import Head
 from chat.store.heads import compare_heads
@@ -29,6 +30,8 @@ _COPY_PAGES = -1
 """All in one step: a copy in steps starts over at every write and never ends."""
 
 _FTS_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"
+_OLDEST_STEPS = "select chat_id, min(first_event_id) from undo_rows group by chat_id"
+_UNDO_LEADS_ELSEWHERE = "What is kept for going back is not what the log told; `chat rebuild` makes it anew."
 _CURSOR = "select cursor from projector"
 
 
@@ -76,8 +79,11 @@ def _findings(conn: sqlite3.Connection, scratch: Path, known: Head | None) -> It
         yield found.fault.message
     elif found.warning:
         yield found.warning
-    yield from _mirror_problems(conn, scratch)
+    mirror = list(_mirror_problems(conn, scratch))
+    yield from mirror
     yield from _index_problems(conn)
+    if not mirror:
+        yield from _undo_problems(conn, scratch.with_name("undone.db"))
 
 
 def _file_problems(conn: sqlite3.Connection) -> Iterator[str]:
@@ -109,6 +115,27 @@ def _mirror_problems(conn: sqlite3.Connection, scratch: Path) -> Iterator[str]:
             yield from _few(_differences(table, conn, fresh))
     finally:
         fresh.close()
+
+
+def _undo_problems(conn: sqlite3.Connection, scratch: Path) -> Iterator[str]:
+    """Undo every chat as far as that is kept, and hold what then stands there against what the log told by then."""
+    ends = dict(conn.execute(_OLDEST_STEPS).fetchall())
+    fresh = connections.scratch(scratch)
+    try:
+        fresh.execute("begin")
+        migrate.create(fresh)
+        project(conn, fresh, {chat_stream(chat_id): end for chat_id, end in ends.items()})
+        conn.execute("begin")
+        for chat_id, end in ends.items():
+            undo.back_to(conn, chat_id, end)
+        if any(True for table in PER_CHAT for _ in _differences(table, conn, fresh)):
+            yield _UNDO_LEADS_ELSEWHERE
+    except undo.Damaged:
+        yield _UNDO_LEADS_ELSEWHERE
+    finally:
+        fresh.close()
+        if conn.in_transaction:
+            conn.execute("rollback")
 
 
 def _differences(table: str, live: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[str]:

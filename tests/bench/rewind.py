@@ -30,6 +30,7 @@ SMALL, LARGE, LARGE_QUICK = 10_000, 500_000, 50_000
 NEAR = (1, 100)
 NEAR_LIMITS_PERCENT = {1: 0.5, 100: 1.5}
 FLAT, FAR_LIMIT = 1.6, 1.5
+WARM_UP = 8
 
 
 class Rewinder:
@@ -98,7 +99,8 @@ def _near(small: Rewinder, big: Rewinder) -> list[Line]:
     whole = big.refold()
     lines = []
     for turns in NEAR:
-        big.back(turns), small.back(turns)
+        for _ in range(WARM_UP):  # the search index, just written anew, still merges what that left in pieces
+            big.back(turns), small.back(turns)
         rounds = [(big.back(turns), big.came_back, small.back(turns)) for _ in range(2 * ROUNDS)]
         there, returned, here = (median(column) for column in zip(*rounds, strict=True))
         flat = median(long / short for long, _, short in rounds)

@@ -147,3 +147,22 @@ async def test_a_refused_command_leaves_what_can_be_undone_as_it_was(told: Store
         )
     assert conn.execute(every).fetchall() == before
     assert verify(told._settings) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "update undo_rows set images = zeroblob(length(images)) where chat_id = 'a'",
+        "delete from undo_rows where chat_id = 'a' and id = (select min(id) + 2 from undo_rows where chat_id = 'a')",
+        "update undo_rows set chat_id = 'c' where chat_id = 'b'",
+    ],
+)
+async def test_the_check_finds_what_would_lead_elsewhere_and_a_rebuild_makes_it_right(
+    told: Store, damage: str
+) -> None:
+    assert verify(told._settings) == []
+    told._live.conn.execute(damage)
+    (found,) = verify(told._settings)
+    assert "going back" in found
+    await told.rebuild()
+    assert verify(told._settings) == []
