@@ -9,6 +9,7 @@ ChatError
         TextTooLong          more than the limit
         TextNotStorable      NUL or a lone surrogate, which no database can hold
         DoesNotFit           the text cannot fit the model's context beside what must be there
+        PictureRefused       a file is no picture, or too large a one
         NotFound             no such bot, chat, turn or draft here
         Stale                somebody changed it since; carries the newer value
         TurnRunning          a reply is being written in this chat; carries its id
@@ -107,6 +108,11 @@ class DoesNotFit(Refused):
     default_next_step = (
         "Shorten it, or choose a model with a larger context; what you wrote is still in the box."
     )
+
+
+class PictureRefused(Refused):
+    code = "picture"
+    default_next_step = "Choose another file; the portrait is as it was."
 
 
 class NotFound(Refused):

@@ -23,6 +23,7 @@ class Bot(Record, frozen=True):
     archived: bool
     created_at: str
     updated_at: str
+    portrait: str = ""
 
 
 def authored(known: Bot | None, event: Event, data: BotAuthored) -> Bot:
@@ -40,6 +41,7 @@ def authored(known: Bot | None, event: Event, data: BotAuthored) -> Bot:
         archived=known.archived if known else False,
         created_at=known.created_at if known else event.ts,
         updated_at=event.ts,
+        portrait=known.portrait if known else "",
     )
 
 

@@ -8,9 +8,11 @@ from chat.domain.events import (
     ChatArchived,
     ChatRenamed,
     ChatRestored,
+    ChatYouChosen,
     NewEvent,
     library,
 )
+from chat.domain.people import Person
 from chat.domain.records import Record
 from chat.errors import BlankText, NotFound, Refused
 
@@ -60,6 +62,16 @@ def restore(chat: Chat | None) -> list[NewEvent]:
     if not found.archived:
         raise Refused("This chat is not archived.")
     return [library(ChatRestored(chat_id=found.id))]
+
+
+def play_as(chat: Chat | None, you: Person | None) -> list[NewEvent]:
+    """Go on as another persona of the player. Raises NotFound; nothing happens when it is the same."""
+    found = known(chat)
+    if you is None:
+        raise NotFound("There is no such persona.", "Choose one of yours, or write a new one in Settings.")
+    if you.id == found.you_id:
+        return []
+    return [library(ChatYouChosen(chat_id=found.id, you_id=you.id, prior=found.you_id))]
 
 
 def fork(chat: Chat, branch_id: str, parent_id: str, fork_step: int, reason: str) -> list[NewEvent]:

@@ -15,11 +15,14 @@ from chat.domain.chats import Chat
 from chat.domain.events import (
     AssistantTurn,
     AssistantTurnStarted,
+    EntityEntered,
+    EntityLeft,
     NewEvent,
     StoryPayload,
     UserTurn,
     story,
 )
+from chat.domain.people import is_you
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn
 from chat.domain.world import World, foreseen
@@ -67,7 +70,14 @@ def moment_after(world: World, chat: Chat, begun: Sequence[StoryPayload]) -> tup
 def say(
     chat: Chat, moment: Moment, turn_id: str, text: str, segments: tuple[Segment, ...], idempotency_key: str
 ) -> list[NewEvent]:
-    """The player's entry, word for word."""
+    """The player's entry, word for word. Whoever the player was before leaves with it where another was chosen."""
+    others = [one for one in moment.present if is_you(one) and one != chat.you_id]
+    moved: list[StoryPayload] = []
+    if others:
+        present = tuple(sorted({*moment.present, chat.you_id} - {*others}))
+        moment = msgspec.structs.replace(moment, present=present)
+        moved = [*(EntityLeft(entity=one, at=moment.at) for one in others)]
+        moved.append(EntityEntered(entity=chat.you_id, at=moment.at))
     turn = UserTurn(
         turn_id=turn_id,
         speaker=chat.you_id,
@@ -78,7 +88,7 @@ def say(
         at=moment.at,
         idempotency_key=idempotency_key,
     )
-    return story(chat.id, moment.branch_id, moment.step, turn)
+    return story(chat.id, moment.branch_id, moment.step, turn, *moved)
 
 
 def start(chat_id: str, moment: Moment, turn_id: str, speaker: str, **how: Any) -> list[NewEvent]:

@@ -22,9 +22,11 @@ from chat.domain.events import (
     ChatCreated,
     ChatRenamed,
     ChatRestored,
+    ChatYouChosen,
     CheckpointNamed,
     CheckpointRemoved,
     Event,
+    PortraitChanged,
     YouAuthored,
 )
 from chat.domain.lineage import Lineage, lineage_of
@@ -68,6 +70,7 @@ def _with(records: dict[str, R], *changed: R) -> dict[str, R]:
 
 
 def _you_authored(library: Library, event: Event, data: YouAuthored) -> Step:
+    known = library.people.get(data.you_id)
     person = Person(
         id=data.you_id,
         name=data.name,
@@ -76,6 +79,7 @@ def _you_authored(library: Library, event: Event, data: YouAuthored) -> Step:
         appearance=data.appearance,
         is_default=data.is_default or not library.people,
         updated_at=event.ts,
+        portrait=known.portrait if known else "",
     )
     others = (
         [p for p in library.people.values() if p.is_default and p.id != person.id]
@@ -100,6 +104,13 @@ def _bot_archived(library: Library, event: Event, data: BotArchived) -> Step:
 
 def _bot_restored(library: Library, event: Event, data: BotRestored) -> Step:
     return _bot(library, bots.archived(library.bots[data.bot_id], event, False))
+
+
+def _portrait_changed(library: Library, event: Event, data: PortraitChanged) -> Step:
+    if person := library.people.get(data.entity):
+        person = replace(person, portrait=data.media_id)
+        return replace(library, people=_with(library.people, person)), [Put(person)]
+    return _bot(library, replace(library.bots[data.entity], portrait=data.media_id))
 
 
 def _chat(library: Library, chat: Chat) -> Step:
@@ -141,6 +152,10 @@ def _chat_restored(library: Library, event: Event, data: ChatRestored) -> Step:
     return _chat(library, replace(library.chats[data.chat_id], archived=False))
 
 
+def _chat_you_chosen(library: Library, event: Event, data: ChatYouChosen) -> Step:
+    return _chat(library, replace(library.chats[data.chat_id], you_id=data.you_id))
+
+
 def _branch_forked(library: Library, event: Event, data: BranchForked) -> Step:
     branch = Branch(
         id=data.branch_id,
@@ -180,10 +195,12 @@ _CASES: dict[type, Callable[[Library, Event, Any], Step]] = {
     BotAuthored: _bot_authored,
     BotArchived: _bot_archived,
     BotRestored: _bot_restored,
+    PortraitChanged: _portrait_changed,
     ChatCreated: _chat_created,
     ChatRenamed: _chat_renamed,
     ChatArchived: _chat_archived,
     ChatRestored: _chat_restored,
+    ChatYouChosen: _chat_you_chosen,
     BranchForked: _branch_forked,
     BranchSelected: _branch_selected,
     CheckpointNamed: _checkpoint_named,

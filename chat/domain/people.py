@@ -19,6 +19,7 @@ class Person(Record, frozen=True):
     appearance: str
     is_default: bool
     updated_at: str
+    portrait: str = ""
 
 
 def entity_id(new_id: str) -> str:

@@ -111,6 +111,13 @@ async def rename_chat(engine: Engine, chat_id: str, title: str) -> None:
     await engine.store.execute(lambda state: chats.rename(state.library.chats.get(chat_id), title))
 
 
+async def play_as(engine: Engine, chat_id: str, you_id: str) -> None:
+    def chosen(state: State) -> list[NewEvent]:
+        return chats.play_as(state.library.chats.get(chat_id), state.library.people.get(you_id))
+
+    await engine.store.execute(chosen)
+
+
 async def archive_chat(engine: Engine, chat_id: str) -> None:
     await engine.store.execute(lambda state: chats.archive(state.library.chats.get(chat_id)))
 

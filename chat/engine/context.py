@@ -85,7 +85,7 @@ async def read_context(
         world = await views.world(reader, chat_id)
         latest = await _latest(reader, library, chat_id, ready.turns(chat_id) if ready else ())
         spoken = [turn for turn in latest if knows(world.state.resets, bot_id, turn)]
-        context = Context(library, world, bot, you, spoken, Recalled())
+        context = Context(library, world, bot, _player(library, you, spoken), spoken, Recalled())
         asking = _asking(context, wanted)
         question = (bot_id, wanted.recall_k, asking)
         recalled = ready.answer(chat_id, question) if ready else None
@@ -111,9 +111,18 @@ def _at_hand(
     if said is not None:
         entry = [change.record for change in changes(said) if isinstance(change, Put)]
         turns = [*context.turns, *(row for row in entry if isinstance(row, Turn))][-HISTORY_TURNS:]
-        context = replace(context, library=library, world=evolve(context.world, said)[0], turns=turns)
+        you = _player(library, context.you, turns)
+        context = replace(
+            context, library=library, world=evolve(context.world, said)[0], you=you, turns=turns
+        )
     recalled = ready.answer(chat_id, (bot_id, wanted.recall_k, _asking(context, wanted)))
     return replace(context, recalled=recalled) if recalled is not None else None
+
+
+def _player(library: Library, you: Person, spoken: Sequence[Turn]) -> Person:
+    """Who spoke last as the player: somebody else may be chosen already for the next turn."""
+    last = next((turn.speaker for turn in reversed(spoken) if turn.role == "user"), you.id)
+    return library.people.get(last, you)
 
 
 async def _latest(reader: Reader, library: Library, chat_id: str, known: Sequence[Turn]) -> Sequence[Turn]:

@@ -20,6 +20,7 @@ from chat.engine import (
     edits,
     impact,
     kickoff,
+    portraits,
     prepare,
     recovery,
     reset,
@@ -48,6 +49,7 @@ from chat.llm.gateway import Gateway
 from chat.observe import register_secret
 from chat.settings import ConnectionUpdate, Settings, save_connection
 from chat.store import views
+from chat.store.media import Media
 from chat.store.store import Store
 
 DEMO_NARRATOR = "demo-narrator"
@@ -73,6 +75,7 @@ class Engine:
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
         self.snapshots = Snapshots(self)
+        self.media = Media(settings.media_dir)
         self.local_servers = LocalServers(self)
         self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
         store.on_commit(self.anticipation.note)
@@ -155,11 +158,23 @@ class Engine:
     async def rename_chat(self, chat_id: str, title: str) -> None:
         await authoring.rename_chat(self, chat_id, title)
 
+    async def play_as(self, chat_id: str, you_id: str) -> None:
+        """Go on in a chat as another persona, from the next turn on. Raises NotFound."""
+        await authoring.play_as(self, chat_id, you_id)
+
     async def archive_chat(self, chat_id: str) -> None:
         await authoring.archive_chat(self, chat_id)
 
     async def restore_chat(self, chat_id: str) -> None:
         await authoring.restore_chat(self, chat_id)
+
+    async def change_portrait(self, entity: str, data: bytes | None) -> str:
+        """Give a bot or persona a portrait (None: take it away). Raises NotFound, PictureRefused, StoreError."""
+        return await portraits.change(self, entity, data)
+
+    def face(self, entity: str) -> str:
+        """The id of the picture of a bot or persona, empty when there is none to show."""
+        return portraits.of(self, entity)
 
     # Kickoff
 

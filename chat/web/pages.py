@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
-from chat.web.portraits import monogram, speaker_hue
+from chat.web.portraits import monogram, portrait, speaker_hue
 from chat.web.views.editors import NOTE_PLACES, SIGNIFICANCE
 from chat.web.views.rail import rail
 
@@ -45,6 +45,7 @@ def environment(assets: Assets) -> Environment:
         "themes": THEMES,
         "significance": SIGNIFICANCE,
         "note_places": NOTE_PLACES,
+        "portrait": portrait,
     }
     made.filters |= {
         "turn": render_turn,
@@ -150,6 +151,7 @@ def frame(request: Request) -> dict[str, Any]:
         "is_demo": engine.is_demo,
         "first_run": not engine.store.library.chats,
         "epoch": engine.hub.epoch,
+        "face": engine.face,
         "notice": None,
         "rewriting": "",
     }

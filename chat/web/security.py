@@ -45,6 +45,11 @@ _READ = frozenset(
     }
 )  # fmt: skip
 _STATIC = "/static/"
+_KEPT = (_STATIC, "/media/")
+"""Only what stands under these may be kept by a browser: its name says what it holds."""
+UPLOAD_BYTES = 12_000_000
+_UPLOADS = ("/portrait",)
+"""Addresses that take a file, and how large a form with one may be."""
 log = get_logger(__name__)
 
 
@@ -95,13 +100,14 @@ class SecurityMiddleware:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _read(scope)
-        sealed = _sealed(send, keeps_cache=request.path.startswith(_STATIC))
+        sealed = _sealed(send, keeps_cache=request.path.startswith(_KEPT))
+        limit_bytes = UPLOAD_BYTES if request.path.endswith(_UPLOADS) else self._body_bytes
         refusal = _first_objection(request) or declared_length(
-            request.headers.get(b"content-length"), self._body_bytes
+            request.headers.get(b"content-length"), limit_bytes
         )
         if refusal is None and request.acts and request.has_body:
             try:
-                body = await take_body(receive, self._body_bytes)
+                body = await take_body(receive, limit_bytes)
             except ClientGone:
                 return
             refusal = body if isinstance(body, Refusal) else None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from chat.clock import Clock
-from chat.domain import chats, checkpoints, edits, pins, resets
+from chat.domain import chats, checkpoints, edits, pins, portraits, resets
 from chat.domain.events import (
     ActivityChange,
     BotAuthored,
@@ -350,6 +350,15 @@ class Telling(RuleBasedStateMachine):
             you_id=f"you:{self.name('you')}", name="N", pronouns="", persona="", is_default=default
         )
         self.do([library(you)])
+
+    @rule(entity=entities, number=st.integers(0, 3))
+    def portrait(self, entity: str, number: int) -> None:
+        self.do(portraits.change(self.live.library, entity, str(number) if number else ""))
+
+    @rule(chat=chat_ids, share=shares)
+    def play_as_another(self, chat: str, share: float) -> None:
+        people = list(self.live.library.people.values())
+        self.do(chats.play_as(self.live.library.chats[chat], people[int(share * (len(people) - 1))]))
 
     # The store
 

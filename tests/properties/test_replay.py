@@ -39,7 +39,7 @@ from tests.support import stories
 
 FROM_DECISIONS = {
     "chat_renamed", "chat_archived", "chat_restored", "branch_selected", "memory_pin_changed", "manual_edit",
-    "checkpoint_named", "checkpoint_removed", "bot_reset",
+    "checkpoint_named", "checkpoint_removed", "bot_reset", "portrait_changed", "chat_you_chosen",
 }  # fmt: skip
 """Kinds the histories get from the domain's own decisions."""
 NOT_OF_A_HISTORY = {"bot_archived", "bot_restored", "log_gap_accepted"}

@@ -17,8 +17,10 @@ from chat.domain.events.library import (
     ChatCreated,
     ChatRenamed,
     ChatRestored,
+    ChatYouChosen,
     CheckpointNamed,
     CheckpointRemoved,
+    PortraitChanged,
     YouAuthored,
 )
 from chat.domain.events.payload import (
@@ -78,6 +80,7 @@ __all__ = [
     "ChatCreated",
     "ChatRenamed",
     "ChatRestored",
+    "ChatYouChosen",
     "CheckpointNamed",
     "CheckpointRemoved",
     "ClockAdvanced",
@@ -103,6 +106,7 @@ __all__ = [
     "ModelCallFinished",
     "NewEvent",
     "Payload",
+    "PortraitChanged",
     "SceneClosed",
     "SceneOpened",
     "StoryPayload",

@@ -46,6 +46,15 @@ class BotRestored(LibraryPayload, frozen=True):
     bot_id: str
 
 
+class PortraitChanged(LibraryPayload, frozen=True):
+    """A bot or persona got another portrait. The ids name pictures by what they hold; empty is none."""
+
+    kind = "portrait_changed"
+    entity: str
+    media_id: str
+    prior: str
+
+
 class ChatCreated(LibraryPayload, frozen=True):
     """A chat with its first branch. `bot_ids[0]` is the host. Bots share memories within one `continuity`."""
 
@@ -79,6 +88,15 @@ class ChatRestored(LibraryPayload, frozen=True):
 
     kind = "chat_restored"
     chat_id: str
+
+
+class ChatYouChosen(LibraryPayload, frozen=True):
+    """The player goes on in a chat as another persona, from the next turn on; what was said stays said."""
+
+    kind = "chat_you_chosen"
+    chat_id: str
+    you_id: str
+    prior: str
 
 
 class BranchForked(LibraryPayload, frozen=True):

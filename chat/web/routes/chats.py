@@ -86,6 +86,14 @@ async def post_rename(request: Request, chat_id: str) -> Response:
     return see_other(request, f"/chats/{chat_id}")
 
 
+@router.post("/chats/{chat_id}/persona")
+async def post_persona(request: Request, chat_id: str) -> Response:
+    """Goes on as another persona of the player (`you_id`), from the next turn on."""
+    fields = await read_fields(request)
+    await engine_of(request).play_as(chat_id, fields.line("you_id"))
+    return see_other(request, f"/chats/{chat_id}")
+
+
 @router.post("/chats/{chat_id}/archive")
 async def post_archive(request: Request, chat_id: str) -> Response:
     """Puts a chat away."""
@@ -139,6 +147,7 @@ def story_view(story: Story) -> dict[str, Any]:
         "head": story.head,
         "transcript": story.transcript,
         "status": story.status,
+        "personas": [(one.id, one.name) for one in story.library.people.values()],
     }
 
 
