@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
-from chat.web.portraits import monogram, portrait, speaker_hue
+from chat.web.portraits import monogram, speaker_hue
 from chat.web.views.editors import NOTE_PLACES, SIGNIFICANCE
 from chat.web.views.rail import rail
 
@@ -45,7 +45,6 @@ def environment(assets: Assets) -> Environment:
         "themes": THEMES,
         "significance": SIGNIFICANCE,
         "note_places": NOTE_PLACES,
-        "portrait": portrait,
     }
     made.filters |= {
         "turn": render_turn,
@@ -54,6 +53,7 @@ def environment(assets: Assets) -> Environment:
         "story_time": story_time.spoken,
         "story_clock": story_time.clock,
     }
+    made.globals["portrait"] = made.get_template("macros/portrait.html").module.portrait  # type: ignore[attr-defined]
     return made
 
 

@@ -1,12 +1,9 @@
-"""Who speaks, as the margin shows it: a picture, or a letter or two, and one of eight hues, the same in every chat."""
+"""Who speaks, as the margin shows it: a letter or two and one of eight hues, the same in every chat and every run."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from zlib import crc32
-
-from markupsafe import Markup
 
 from chat.domain.people import is_you
 
@@ -25,12 +22,3 @@ def monogram(name: str) -> str:
     words = ["".join(char for char in word if unicodedata.category(char)[0] in "LN") for word in name.split()]
     letters = [word[0].upper()[:1] for word in words if word]
     return "".join(letters[:1] + letters[1:][-1:]) or "·"
-
-
-def portrait(face: Callable[[str], str], entity: str, name: str) -> Markup:
-    """The picture of an entity where it has one, else its letters; `face` gives the picture's id. The name stands
-    beside it, so it says nothing to those who cannot see it."""
-    if media_id := face(entity):
-        img = '<img class="portrait" src="/media/{}.png" alt="" width="32" height="32" loading="lazy" decoding="async">'
-        return Markup(img).format(media_id)
-    return Markup('<span class="portrait" aria-hidden="true">{}</span>').format(monogram(name))
