@@ -23,12 +23,14 @@ from chat.engine.engine import Engine
 from chat.errors import ChatError, SettingsError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
+from chat.observe import get_logger
 from chat.prompts import templates
 from chat.settings import Settings, parse_base_url
 from chat.store.store import Store
 from chat.web.site import create_site
 from chat.web.wire import server_config
 
+log = get_logger(__name__)
 PORTS_TRIED = 40
 GRACE_S = 3
 WARM_AFTER_S = 0.5
@@ -43,7 +45,7 @@ async def running_engine(
     demo = DemoServer(token)
     try:
         door = Endpoint("demo", demo.start(), SecretStr(token))
-        store = await Store.open(settings, clock)
+        store = await Store.open(settings, clock, serving=True)
         try:
             gateway = Gateway(clock)
             engine = Engine(settings, store, gateway, clock, door)
@@ -67,6 +69,7 @@ async def _noted(app: FastAPI) -> AsyncIterator[None]:
         yield
     except ChatError as problem:
         app.state.problem = problem
+        log.error("the_program_could_not_start", code=problem.code)
         raise
 
 

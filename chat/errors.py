@@ -17,6 +17,7 @@ ChatError
     StoreError               the database cannot do what was asked
         StoreBusy            another program holds the file
         StoreFull            the disk (or its quota) is full
+        StoreReadOnly        the folder, a file or the whole disk can be read and not written to
         StoreDamaged         the log, its chain or the file is damaged
         EventsLost           the head file knows events the log no longer has
         UnknownEvent         a kind or version this program does not know
@@ -158,6 +159,13 @@ class StoreBusy(StoreError):
 class StoreFull(StoreError):
     code = "store_full"
     default_next_step = "Free some disk space, then try again; nothing was written."
+
+
+class StoreReadOnly(StoreError):
+    code = "store_read_only"
+    default_next_step = (
+        "Make the data folder and its files writable for you; the stories go on by themselves then."
+    )
 
 
 class StoreDamaged(StoreError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chat.engine import recovery, schedule
 from chat.engine.backup_facts import when
-from chat.errors import BackupRunning, ChatError, TurnRunning
+from chat.errors import BackupRunning, ChatError, StoreDamaged, TurnRunning
 from chat.observe import get_logger
 from chat.store import backup, restore
 from chat.store.backup_folder import Backup
@@ -132,6 +132,8 @@ class Backups:
         except ChatError as problem:
             self.problem = problem
             log.warning("backup_failed", reason=reason, code=problem.code, why=problem.message)
+            if isinstance(problem, StoreDamaged):
+                engine.store.wait_for(problem)  # and the damage is looked into
             raise
         self.problem = None
         log.info("backup_made", name=made.name, size=made.size)

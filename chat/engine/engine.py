@@ -34,6 +34,7 @@ from chat.engine.anticipation import Anticipation
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.backups import Backups
 from chat.engine.digest import Digests
+from chat.engine.faults import Faults
 from chat.engine.hub import Hub
 from chat.engine.impact import Impact
 from chat.engine.local_servers import LocalServers
@@ -42,7 +43,7 @@ from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.snapshots import Snapshots
 from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Accepted, start_reply
-from chat.errors import NotFound
+from chat.errors import NotFound, StoreFull, StoreReadOnly
 from chat.interop.transcripts import Format
 from chat.llm.calls import Endpoint, ModelInfo, Probe
 from chat.llm.gateway import Gateway
@@ -79,6 +80,7 @@ class Engine:
         self.local_servers = LocalServers(self)
         self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
         store.on_commit(self.anticipation.note)
+        self.faults = Faults(self)
         store.on_commit(lambda commit: publish(self.hub, commit))
 
     @property
@@ -92,10 +94,14 @@ class Engine:
         """
         self.backups.start()
         self.snapshots.start()
+        self.faults.start()
         if self.store.fault:
             return
-        await recovery.recover(self)
-        await authoring.ensure_example(self)
+        try:
+            await recovery.recover(self)
+            await authoring.ensure_example(self)
+        except (StoreFull, StoreReadOnly) as problem:
+            self.store.wait_for(problem)
 
     async def stop(self) -> None:
         """End every running reply, keeping what it has, and let the streams go."""
@@ -103,6 +109,7 @@ class Engine:
             await run.stop("shutdown")
         for run in self.runs.all():
             await run.finished.wait()
+        await self.faults.stop()
         await self.digests.stop()
         await self.anticipation.stop()
         await self.backups.stop()

@@ -43,7 +43,9 @@ async def recover(engine: Engine) -> int:
     for started in open_ones:
         await continuing.close(engine, started)
     for turn_id in engine.store.journals():
-        engine.store.reply_journal(turn_id).remove()
+        rest = engine.store.reply_journal(turn_id)
+        rest.read()  # what cannot be read now is not removed either
+        rest.remove()
     kinds = (UserTurn.kind, BranchSelected.kind, SceneClosed.kind)
     async with engine.store.reading() as reader:
         recent = await views.events_of_kinds(reader, engine.store.head - LOOKED_BACK, kinds)

@@ -54,7 +54,7 @@ def start_logging(settings: Settings, stream: TextIO | None = None) -> None:
     try:
         handlers.append(_file_handler(settings.logs_dir))
     except OSError as error:
-        handlers[0].handle(_line(logging.WARNING, "the log file cannot be written", error))
+        handlers[0].handle(_line("the log file cannot be written", error))
     stop_logging()
     root = logging.getLogger()
     root.setLevel(logging.WARNING)  # other people's debug lines hold SQL parameters and request bodies
@@ -150,9 +150,9 @@ def _file_handler(folder: Path) -> logging.Handler:
     return handler
 
 
-def _line(level: int, event: str, error: BaseException) -> logging.LogRecord:
-    facts = {"event": event, "exc_info": error}
-    return logging.LogRecord("chat.observe", level, __file__, 0, facts, None, None)
+def _line(event: str, error: OSError) -> logging.LogRecord:
+    facts = {"event": event, "error_type": type(error).__name__, "errno": error.errno}
+    return logging.LogRecord("chat.observe", logging.WARNING, __file__, 0, facts, None, None)
 
 
 def _through_the_formatter(

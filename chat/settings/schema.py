@@ -176,12 +176,17 @@ class Settings(BaseSettings):
         return self
 
     def ensure_folders(self) -> None:
-        """Makes the data folder and what lies in it, for this user alone."""
+        """Makes the data folder and what lies in it, for this user alone.
+
+        Where there is a database already it can at least be read, so then a folder that cannot be made is no error.
+        """
         try:
             for folder in (self.data_dir, *(getattr(self, name) for name in _PRIVATE_FOLDERS)):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _make_private(folder)
         except OSError as error:
+            if self.db_path.exists():
+                return
             raise SettingsError(
                 f"The data folder {self.data_dir} cannot be used: {error.strerror}.",
                 "Make it writable for you, or name another one with CHAT_DATA_DIR.",

@@ -18,7 +18,8 @@ from chat import __version__
 from chat.clock import Clock
 from chat.errors import Refused, StoreDamaged, StoreFull
 from chat.settings import Settings
-from chat.store import connections, foreign, headfile
+from chat.store import connections, foreign, headfile, trial
+from chat.store.access import files_translated
 from chat.store.backup_folder import (
     DATABASE,
     MANIFEST,
@@ -26,7 +27,6 @@ from chat.store.backup_folder import (
     Backup,
     BackupFolder,
     Manifest,
-    files_translated,
 )
 from chat.store.foreign import Facts
 from chat.store.headfile import Head
@@ -146,11 +146,11 @@ def _try_out(
         scratch = work / "restored.db"
         size, sha256 = folder.copy_out(name, scratch)
         try:
+            facts = trial.examine(scratch)
             with foreign.opened(scratch) as conn:
-                facts = foreign.examine(conn, whole_file=True)
                 if fault := compare_heads(conn, known).fault:
                     raise fault
-                return facts, size, sha256
+            return facts, size, sha256
         except StoreDamaged as problem:
             if even_if_damaged:
                 return None, size, sha256

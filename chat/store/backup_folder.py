@@ -18,14 +18,13 @@ from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
-from chat.errors import BackupRunning, NotFound, StoreError, StoreFull
+from chat.errors import BackupRunning, NotFound, StoreError
 
 DATABASE, MANIFEST, PART = ".db", ".json", ".part"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,120}")
 _LOCK = ".lock"
 _MANIFEST_BYTES = 65_536
 _CHUNK = 1 << 20
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PLAIN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -60,17 +59,6 @@ class Backup(NamedTuple):
         """It was restored for a trial when it was made, and has the size it had then."""
         made = self.manifest
         return made is not None and made.verified and made.size == self.size
-
-
-@contextmanager
-def files_translated() -> Iterator[None]:
-    """What the operating system refuses becomes the store's own errors."""
-    try:
-        yield
-    except OSError as problem:
-        if problem.errno in _NO_ROOM:
-            raise StoreFull("The disk is full, so the file could not be written.") from problem
-        raise StoreError(f"A file could not be read or written: {problem.strerror}.") from problem
 
 
 class BackupFolder:

@@ -12,11 +12,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chat.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
+from chat.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 
 BUSY_S = 5.0
 _CHECKPOINT_PAGES = 25_000
 """About 100 MB: only a safety net, because the engine asks for a checkpoint after each reply."""
+
+_LOG_BYTES_KEPT = 32_000_000
+"""The file of the write-ahead log is cut to this when it is used anew, however long a reader had made it."""
+
+_BAD_READS = ("SQLITE_IOERR_READ", "SQLITE_IOERR_SHORT_READ", "SQLITE_IOERR_CORRUPTFS", "SQLITE_IOERR_DATA")
+_BAD_READ_STEP = (
+    "Nothing was written. Look after the disk, then try again; a backup elsewhere is a good idea."
+)
+_BUSY = (StoreBusy, "Another program is using the database, so nothing could be written.", "")
+_FULL = (StoreFull, "The database could not be written or read ({}); the disk may be full.", "")
+_DAMAGED = (StoreDamaged, "The database file is damaged ({}).", "")
+_SEALED = (StoreReadOnly, "The database file can be read and not written to ({}).", "")
+_REFUSED = (StoreError, "The database refused what was asked ({}).", "")
+_MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _FULL,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_READONLY: _SEALED,
+    sqlite3.SQLITE_PERM: _SEALED,
+    sqlite3.SQLITE_CANTOPEN: (
+        StoreError,
+        "The database file cannot be opened ({}).",
+        "Nothing was written. See that the data folder is there and yours, then try again.",
+    ),
+    sqlite3.SQLITE_NOMEM: (
+        StoreError,
+        "There is not enough memory for this ({}).",
+        "Nothing was written. Close other programs, then try again.",
+    ),
+}
+"""What a primary code of SQLite means for a player; an empty step is that of the error's own class."""
 
 _EVERY_CONNECTION = """
 pragma foreign_keys = on;
@@ -28,6 +62,7 @@ _WRITER = f"""
 pragma journal_mode = wal;
 pragma synchronous = full;
 pragma wal_autocheckpoint = {_CHECKPOINT_PAGES};
+pragma journal_size_limit = {_LOG_BYTES_KEPT};
 """
 READER = f"""{_EVERY_CONNECTION}
 pragma query_only = on;
@@ -55,20 +90,23 @@ def scratch(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path, *, sealed: bool = False) -> sqlite3.Connection:
     """A connection that cannot write, for tools that run beside a server."""
     with translated():
         conn = sqlite3.connect(
-            uri(path), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            uri(path, sealed=sealed), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
         with closing_on_error(conn):
             conn.executescript(READER)
     return conn
 
 
-def uri(path: Path) -> str:
-    """The address of a database file for a connection that cannot write."""
-    return f"{path.absolute().as_uri()}?mode=ro"
+def uri(path: Path, *, sealed: bool = False) -> str:
+    """The address of a database file for a connection that cannot write.
+
+    `sealed` is a file that nobody can change and beside which no file can be made, as reading it otherwise needs.
+    """
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if sealed else ''}"
 
 
 @contextmanager
@@ -105,10 +143,7 @@ def explain(problem: sqlite3.Error) -> StoreError:
     name = getattr(problem, "sqlite_errorname", type(problem).__name__)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy("Another program is using the database, so nothing could be written.")
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return StoreFull(f"The database could not be written or read ({name}); the disk may be full.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreDamaged(f"The database file is damaged ({name}).")
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return StoreError(f"The database file cannot be opened for this ({name}).")
-    return StoreError(f"The database refused what was asked ({name}).")
+    if name in _BAD_READS:
+        return StoreError(f"The disk did not give back what was written ({name}).", _BAD_READ_STEP)
+    kind, sentence, next_step = _MEANINGS.get(code, _REFUSED)
+    return kind(sentence.format(name), next_step)

@@ -10,7 +10,9 @@ import re
 from pathlib import Path
 
 from chat.errors import NotFound
+from chat.observe import get_logger
 
+log = get_logger(__name__)
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _SUFFIX = ".txt"
 
@@ -23,6 +25,7 @@ class ReplyJournal:
             raise NotFound("There is no such turn.")
         self._path = folder / f"{turn_id}{_SUFFIX}"
         self._fd: int | None = None
+        self._is_unreadable = False
 
     def append(self, text: str) -> None:
         """Add text, all of it or nothing. What no file can hold (half an emoji) is kept as a question mark."""
@@ -38,10 +41,17 @@ class ReplyJournal:
             raise
 
     def read(self) -> str:
-        """The text so far; empty when there is none. A character torn by a kill is left out."""
+        """The text so far; empty when there is none. A character torn by a kill is left out.
+
+        A file that cannot be read now counts as empty, and `remove` leaves it where it is.
+        """
         try:
             return self._path.read_bytes().decode("utf-8", "ignore")
         except FileNotFoundError:
+            return ""
+        except OSError as problem:
+            self._is_unreadable = True
+            log.error("reply_journal_unreadable", turn_id=self._path.stem, error_type=type(problem).__name__)
             return ""
 
     def close(self) -> None:
@@ -51,7 +61,8 @@ class ReplyJournal:
 
     def remove(self) -> None:
         self.close()
-        self._path.unlink(missing_ok=True)
+        if not self._is_unreadable:
+            self._path.unlink(missing_ok=True)
 
 
 def journals(folder: Path) -> list[str]:

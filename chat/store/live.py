@@ -17,6 +17,7 @@ from chat.domain.events import LEDGER, LIBRARY, Event, NewEvent
 from chat.domain.world import World
 from chat.errors import StoreError
 from chat.store import chain, connections, loading, log, undo
+from chat.store.access import files_translated
 from chat.store.fold import Fold
 from chat.store.headfile import Head, HeadFile
 from chat.store.snapshots import Snapshots
@@ -41,6 +42,8 @@ class Live:
     head_file: HeadFile | None
     fault: StoreError | None = None
     snapshots: Snapshots | None = None
+    sealed: bool = False
+    """Read as one file that nobody can change; see `connections.uri`."""
 
     def __post_init__(self) -> None:
         self.reload()
@@ -113,17 +116,21 @@ class Live:
         """Empty the write-ahead log into the database without waiting for anyone; True when it is empty."""
         if self.head_file is None:
             return False
-        with connections.translated():
+        with connections.translated(), files_translated():
             self.conn.execute("pragma busy_timeout = 0")
-            busy, _, _ = self.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
-            self.conn.execute(f"pragma busy_timeout = {int(connections.BUSY_S * 1000)}")
-        self.head_file.sync()
+            try:
+                busy, _, _ = self.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
+            finally:
+                self.conn.execute(f"pragma busy_timeout = {int(connections.BUSY_S * 1000)}")
+            self.head_file.sync()
         return not busy
 
     def close(self) -> None:
+        """What cannot be written now lies safe in the write-ahead log, and is read from there at the next start."""
         try:
             if self.head_file and not self.fault:
-                self.checkpoint()
+                with suppress(StoreError):
+                    self.checkpoint()
         finally:
             self.conn.close()
             if self.head_file:

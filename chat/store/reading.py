@@ -52,8 +52,9 @@ class Reader:
 class Readers:
     """At most eight connections, opened when first needed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sealed: bool = False) -> None:
         self._path = path
+        self.sealed = sealed
         self._free: list[aiosqlite.Connection] = []
         self._all: list[aiosqlite.Connection] = []
         self._places = asyncio.Semaphore(_MOST)
@@ -72,7 +73,8 @@ class Readers:
         async with self._places:
             conn = self._free.pop() if self._free else await self._open()
             try:
-                await conn.execute("begin")
+                with connections.translated():
+                    await conn.execute("begin")
                 yield Reader(conn)
             finally:
                 await asyncio.shield(self._give_back(conn))
@@ -106,7 +108,7 @@ class Readers:
     def _whole(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
         """Runs on a thread of its own. A caller that was cancelled meanwhile changes nothing here."""
         file = self._file
-        conn = self._plain.pop() if self._plain else connections.read_only(self._path)
+        conn = self._plain.pop() if self._plain else connections.read_only(self._path, sealed=self.sealed)
         try:
             with connections.translated():
                 conn.execute("begin")
@@ -121,9 +123,14 @@ class Readers:
 
     async def _open(self) -> aiosqlite.Connection:
         with connections.translated():
-            conn = await aiosqlite.connect(connections.uri(self._path), uri=True, isolation_level=None)
+            address = connections.uri(self._path, sealed=self.sealed)
+            conn = await aiosqlite.connect(address, uri=True, isolation_level=None)
+            try:
+                await conn.executescript(connections.READER)
+            except BaseException:
+                await conn.close()  # each has a thread of its own, which would stay
+                raise
         self._all.append(conn)
-        await conn.executescript(connections.READER)
         return conn
 
     async def _give_back(self, conn: aiosqlite.Connection) -> None:

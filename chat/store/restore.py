@@ -17,8 +17,9 @@ from chat.clock import Clock
 from chat.errors import ChatError, Refused, StoreBusy, StoreDamaged, StoreError, StoreFull, UnknownEvent
 from chat.settings import Settings
 from chat.store import backup, connections, foreign, log, migrate, swap
+from chat.store.access import files_translated
 from chat.store.backup import Tell, private_folder
-from chat.store.backup_folder import DATABASE, Backup, BackupFolder, files_translated
+from chat.store.backup_folder import DATABASE, Backup, BackupFolder
 from chat.store.chain import GENESIS
 from chat.store.compare import ChatChange, changes, told
 from chat.store.foreign import Facts
@@ -66,7 +67,7 @@ def prepare(settings: Settings, clock: Clock, name: str, tell: Tell = lambda sta
             seen = _preview(settings, found, conn, tell)
             tell("writing the stories anew")
             try:
-                _write(conn, swap.begin(settings), clock, seen.facts)
+                write(conn, swap.begin(settings), clock, seen.facts.head)
             except BaseException:
                 swap.discard(settings)
                 raise
@@ -119,7 +120,7 @@ def _fetch(settings: Settings, name: str, target: Path, tell: Tell) -> Backup:
     with BackupFolder(settings.backups_dir) as folder:
         found = folder.find(name)
         foreign.must_look_whole(*folder.start_of(found.name + DATABASE, foreign.HEADER_BYTES))
-        _must_have_room(settings, found.size)
+        must_have_room(settings, found.size)
         tell("fetching the backup")
         size, sha256 = folder.copy_out(found.name + DATABASE, target)
     if found.manifest and (size, sha256) != (found.manifest.size, found.manifest.sha256):
@@ -147,7 +148,7 @@ def _preview(settings: Settings, found: Backup, conn: sqlite3.Connection, tell: 
     return Preview(found, facts, changes(now, then), here)
 
 
-def _write(source: sqlite3.Connection, target: Path, clock: Clock, facts: Facts) -> None:
+def write(source: sqlite3.Connection, target: Path, clock: Clock, head: Head) -> None:
     """A fresh database with our own schema from the event rows of another one, checked when it is done."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     conn = connections.scratch(target)
@@ -160,7 +161,7 @@ def _write(source: sqlite3.Connection, target: Path, clock: Clock, facts: Facts)
                 _project(conn)
                 conn.executemany(_DRAFT, foreign.drafts(source))
                 conn.execute("commit")
-            _must_be_whole(conn, facts.head)
+            _must_be_whole(conn, head)
     finally:
         conn.close()
 
@@ -211,7 +212,7 @@ def _keep_present(settings: Settings, clock: Clock, spare: str, tell: Tell) -> t
         return "", f"{settings.db_path.name}.damaged-{clock.now():%Y-%m-%dT%H%M%SZ}"
 
 
-def _must_have_room(settings: Settings, size: int) -> None:
+def must_have_room(settings: Settings, size: int) -> None:
     if shutil.disk_usage(settings.data_dir).free < 4 * size:
         raise StoreFull(
             f"Restoring needs about {4 * size / 1e6:.0f} MB for a while, and there is less on the disk.",

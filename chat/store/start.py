@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
@@ -15,10 +17,10 @@ from pathlib import Path
 
 from chat.clock import Clock
 from chat.domain.events import LogGapAccepted, ledger
-from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError
+from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError, StoreFull
 from chat.settings import Settings
 from chat.store import backup, connections, headfile, log, migrate, snapshots, swap
-from chat.store.backup_folder import files_translated
+from chat.store.access import files_translated, is_sealed
 from chat.store.headfile import Head, HeadFile
 from chat.store.heads import Findings, compare_heads
 from chat.store.live import Live
@@ -36,49 +38,115 @@ _TOO_OLD = (
 Warn = Callable[[str], None]
 
 
-def open_live(settings: Settings, clock: Clock, *, read_only: bool, warn: Warn) -> Live:
-    """The live store, ready for commands. Runs on the writer's thread; the folder is locked unless `read_only`."""
+def open_live(
+    settings: Settings, clock: Clock, *, read_only: bool, warn: Warn, hindered: StoreError | None = None
+) -> Live:
+    """The live store, ready for commands. Runs on the writer's thread; the folder is locked unless `read_only`.
+
+    `hindered` says why nothing can be written at present; then the store can be read and has that for its fault,
+    as it has when the disk turns out to be full.
+    """
     try:
-        if not read_only:
-            with files_translated():
-                swap.finish(settings)
-        live = _opened(settings, clock, read_only, warn)
+        with files_translated():
+            live = _as_possible(settings, clock, read_only, warn, hindered)
     except StoreDamaged as problem:
-        _advise(settings, problem)
+        advise(settings, problem)
         raise
     if isinstance(live.fault, StoreDamaged):
-        _advise(settings, live.fault)
+        advise(settings, live.fault)
     return live
 
 
-def _opened(settings: Settings, clock: Clock, read_only: bool, warn: Warn) -> Live:
-    conn = connections.read_only(settings.db_path) if read_only else connections.writer(settings.db_path)
+def _as_possible(
+    settings: Settings, clock: Clock, read_only: bool, warn: Warn, hindered: StoreError | None
+) -> Live:
+    if hindered is None:
+        if not read_only:
+            swap.finish(settings)
+        try:
+            return _opened(settings, clock, read_only, warn)
+        except StoreFull as problem:
+            hindered = problem
+    try:
+        live = _opened(settings, clock, True, warn, is_sealed(settings))
+    except MigrationFailed:
+        raise hindered from None  # it is what keeps the schema from being brought up to date
+    live.fault = live.fault or hindered
+    return live
+
+
+def _opened(
+    settings: Settings, clock: Clock, read_only: bool, warn: Warn, sealed_first: bool = False
+) -> Live:
+    known = headfile.read(settings.head_path)
+    conn, sealed = _reading(settings, sealed_first) if read_only else (_writing(settings, known), False)
     with connections.closing_on_error(conn), connections.translated():
-        known = headfile.read(settings.head_path)
-        todo = migrate.pending(conn, migrate.shipped())
-        if todo and conn.execute(_HAS_LOG).fetchone()[0]:
-            _must_be_whole(compare_heads(conn, known))
-        if todo and read_only:
-            raise MigrationFailed(*_TOO_OLD)
-        if todo:
+        if migrate.pending(conn, migrate.shipped()):
+            if conn.execute(_HAS_LOG).fetchone()[0]:
+                _must_be_whole(compare_heads(conn, known))
+            if read_only:
+                raise MigrationFailed(*_TOO_OLD)
             migrate.migrate(conn, clock.timestamp(), partial(_back_up, settings, clock))
         found = compare_heads(conn, known)
         if found.warning:
             warn(found.warning)
-        live = Live(conn, clock, found.head, None, found.fault)
+        live = Live(conn, clock, found.head, None, found.fault, sealed=sealed)
         if not read_only:
             snapshots.sweep(settings)
             live.snapshots = Snapshots(settings.snapshots_dir)
-            _make_ready(live, HeadFile(settings.head_path))
+            _make_ready(live, settings)
     return live
 
 
-def _advise(settings: Settings, fault: StoreDamaged) -> None:
+def _writing(settings: Settings, known: Head | None) -> sqlite3.Connection:
+    """The connection that writes. A database that is gone is not made anew while the head file knows of stories."""
+    path = settings.db_path
+    if known and known.id and not (path.exists() and path.stat().st_size):
+        raise EventsLost(
+            f"The database is gone or empty, and {known.id:,} events of your stories were in it.",
+            f"Put {path} back, or go back to a backup. To begin with nothing, move {settings.head_path} away.",
+        )
+    return connections.writer(path)
+
+
+def _keep_log_file(settings: Settings, clock: Clock) -> None:
+    """SQLite empties and removes a torn write-ahead log when it is closed; what lies behind the tear is kept here."""
+    path = settings.db_path.with_name(f"{settings.db_path.name}-wal")
+    if path.exists() and path.stat().st_size:
+        shutil.copy2(path, path.with_name(f"{path.name}.damaged-{clock.now():%Y-%m-%dT%H%M%SZ}"))
+
+
+def _reading(settings: Settings, sealed_first: bool) -> tuple[sqlite3.Connection, bool]:
+    """A connection that only reads, and whether it reads a sealed file.
+
+    Sealed first where nothing can be written anyway: SQLite would else make its files beside the database as
+    unwritable as that is. Sealed last where it turns out that it cannot make them.
+    """
+    if sealed_first:
+        return _probed(settings, sealed=True), True
+    try:
+        return _probed(settings, sealed=False), False
+    except StoreDamaged:
+        raise
+    except StoreError:
+        if not settings.db_path.exists() or not is_sealed(settings):
+            raise
+        return _probed(settings, sealed=True), True
+
+
+def _probed(settings: Settings, *, sealed: bool) -> sqlite3.Connection:
+    conn = connections.read_only(settings.db_path, sealed=sealed)
+    with connections.closing_on_error(conn), connections.translated():
+        conn.execute(_HAS_LOG).fetchone()
+    return conn
+
+
+def advise(settings: Settings, fault: StoreDamaged) -> None:
     """Name the backup to go back to, where there is one."""
     with suppress(StoreError):
         if good := backup.newest_good(settings):
             fault.next_step = (
-                f"Stop the program and go back to the newest good backup: `chat restore {good.name}`."
+                f"Go back to the newest good backup, on the page Backups or with `chat restore {good.name}`."
             )
             if isinstance(fault, EventsLost):
                 fault.next_step += " Or accept the loss with `chat doctor --accept-loss`."
@@ -89,14 +157,16 @@ def _back_up(settings: Settings, clock: Clock, migration: str) -> None:
     backup.make(settings, clock, f"before-{migration}", even_if_damaged=True)
 
 
-def _make_ready(live: Live, head_file: HeadFile) -> None:
-    live.head_file = head_file
+def _make_ready(live: Live, settings: Settings) -> None:
+    if live.fault:
+        _keep_log_file(settings, live.clock)
+    live.head_file = HeadFile(settings.head_path)
     if live.fault:
         return
     try:
         follow(live, fingerprint())
     except BaseException:
-        head_file.close()
+        live.head_file.close()
         raise
     live.note_head()
 

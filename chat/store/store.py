@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 from chat.clock import Clock
 from chat.domain.library import Library
-from chat.errors import StoreError
+from chat.errors import StoreDamaged, StoreError
+from chat.observe import get_logger
 from chat.settings import Settings
-from chat.store import connections
+from chat.store import connections, mend
+from chat.store.access import obstacle
 from chat.store.backup import sweep_work
 from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
@@ -27,6 +29,11 @@ from chat.store.writer import Writer
 
 T = TypeVar("T")
 Listener = Callable[[Commit], None]
+
+
+log = get_logger(__name__)
+LOG_BYTES_WANTED = 64_000_000
+"""A write-ahead log beyond this is told of: somebody reads and does not stop."""
 
 
 class _Outcome(NamedTuple):
@@ -44,26 +51,38 @@ class Store:
         self._lock = lock
         self._writer = writer
         self._live = live
-        self._readers = Readers(settings.db_path)
+        self._readers = Readers(settings.db_path, sealed=live.sealed)
         self._listeners: list[Listener] = []
         self._library = live.library
         self._head = live.head.id
+        self._is_log_long = False
         self.warnings: tuple[str, ...] = ()
 
     @classmethod
-    async def open(cls, settings: Settings, clock: Clock, *, read_only: bool = False) -> Self:
+    async def open(
+        cls, settings: Settings, clock: Clock, *, read_only: bool = False, serving: bool = False
+    ) -> Self:
         """Lock the folder, bring schema and mirror up to date, and compare the log with the head file.
 
-        When events were lost the store opens with `fault` set: it can be read, and refuses every command.
+        When events were lost, or nothing can be written at present, the store opens with `fault` set: it can be
+        read, and refuses every command. `serving` opens a damaged database too, mended where its log is whole.
         """
-        if not read_only:
-            settings.ensure_folders()
-        lock = None if read_only else FolderLock(settings.lock_path)
-        if lock:
-            sweep_work(settings, "restore")
+        hindered = None if read_only else obstacle(settings)
+        lock = None if read_only or hindered else _own(settings)
         writer = Writer()
         warnings: list[str] = []
-        opening = partial(open_live, settings, clock, read_only=read_only, warn=warnings.append)
+
+        def opening() -> Live:
+            warn = warnings.append
+            try:
+                return open_live(settings, clock, read_only=read_only, warn=warn, hindered=hindered)
+            except StoreDamaged as problem:
+                if not serving:
+                    raise
+                if lock is None:
+                    return mend.stand_in(settings, clock, problem)
+                return mend.open_damaged(settings, clock, problem, warn)
+
         try:
             store = cls(settings, lock, writer, await writer.run(opening))
         except BaseException:
@@ -78,6 +97,18 @@ class Store:
     def fault(self) -> StoreError | None:
         """Why nothing can be written, or None."""
         return self._live.fault
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log, which is emptied after each reply unless somebody else is reading."""
+        try:
+            return self._settings.db_path.with_name(f"{self._settings.db_path.name}-wal").stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def is_log_long(self) -> bool:
+        return self._is_log_long
 
     @property
     def library(self) -> Library:
@@ -106,7 +137,8 @@ class Store:
             commit = self._live.command(decide, caused_by, drop_draft)
             return _Outcome(commit, self._live.library)
 
-        return (await self._writer.run(command, self._committed)).commit
+        with self._noticing_damage():
+            return (await self._writer.run(command, self._committed)).commit
 
     async def accept_loss(self) -> Commit:
         """After events were lost: say so in the log and go on from what is left. Raises Refused if none were."""
@@ -138,15 +170,49 @@ class Store:
             try:
                 return await self._writer.run(exchanged)
             finally:
+                self._readers.sealed = self._live.sealed
                 self._library, self._head = self._live.library, self._live.head.id
+
+    def wait_for(self, obstacle_: StoreError) -> None:
+        """Refuse every command until `write_again` finds the obstacle gone."""
+        self._live.fault = self._live.fault or obstacle_
+
+    async def write_again(self) -> bool:
+        """After a start that could only read: try once more to open for writing; True when that worked.
+
+        Raises StoreError when something else is in the way now.
+        """
+        if obstacle(self._settings) is not None:
+            return False
+        if self._lock is None:
+            self._lock = _own(self._settings)
+        await self.exchange(lambda: None)
+        return self.fault is None
+
+    async def mend(self, put: Callable[[], str]) -> str:
+        """As `exchange`, for a database that was written anew because it was damaged."""
+        kept_as = await self.exchange(put)
+        self.warnings = (*self.warnings, mend.told(kept_as))
+        return kept_as
 
     async def save_draft(self, key: str, body: str | None) -> None:
         """Keep unfinished text, or forget it."""
-        await self._writer.run(partial(self._live.save_draft, key, body))
+        with self._noticing_damage():
+            await self._writer.run(partial(self._live.save_draft, key, body))
 
     async def checkpoint(self) -> bool:
-        """Empty the write-ahead log while nobody waits; False when there was something better to do."""
-        return await self._writer.run(lambda: not self._writer.is_wanted and self._live.checkpoint())
+        """Empty the write-ahead log while nobody waits; False when there was something better to do, or it failed.
+
+        What is in that log is safe there, so a failure is only noted; the next reply asks again.
+        """
+        try:
+            with self._noticing_damage():
+                return await self._writer.run(lambda: not self._writer.is_wanted and self._live.checkpoint())
+        except StoreError as problem:
+            log.warning("checkpoint_failed", code=problem.code)
+            return False
+        finally:
+            self._watch_log_size()
 
     async def moment(self) -> Moment:
         """The stories as they are now, to be read later; whoever asks for it closes it."""
@@ -162,16 +228,20 @@ class Store:
         """Called on the event loop after each commit, in their order, before `execute` returns."""
         self._listeners.append(listener)
 
-    def reading(self) -> AbstractAsyncContextManager[Reader]:
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reader]:
         """A reader inside one read transaction: everything it shows is of one moment."""
-        return self._readers.reading()
+        with self._noticing_damage():
+            async with self._readers.reading() as reader:
+                yield reader
 
     async def read(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
         """What several queries come to, all of one moment and in one go; `read` may wait for nothing else.
 
         For reads of many statements on the way to a reply: `reading` takes a step to another thread for each.
         """
-        return await self._readers.at_once(read)
+        with self._noticing_damage():
+            return await self._readers.at_once(read)
 
     def reply_journal(self, turn_id: str) -> ReplyJournal:
         return ReplyJournal(self._settings.running_dir, turn_id)
@@ -198,6 +268,24 @@ class Store:
         finally:
             moment.close()
 
+    @contextmanager
+    def _noticing_damage(self) -> Iterator[None]:
+        """Once a page has turned out to be damaged nothing more is written: it might go over what is still good."""
+        try:
+            yield
+        except StoreDamaged as problem:
+            if self._live.fault is None:
+                log.error("database_damaged", code=problem.code)
+                self._live.fault = problem
+            raise
+
+    def _watch_log_size(self) -> None:
+        """A reader that stays (of another program) keeps the write-ahead log from being emptied; say so in time."""
+        size = self.log_bytes
+        if size > LOG_BYTES_WANTED and not self._is_log_long:
+            log.warning("write_ahead_log_grows", bytes=size)
+        self._is_log_long = size > LOG_BYTES_WANTED
+
     def _reopen(self) -> None:
         """On the writer's thread. A database that cannot be opened leaves a store that refuses every command."""
         before, warnings = self._live, list[str]()
@@ -219,3 +307,11 @@ class Store:
             except Exception as problem:  # noqa: BLE001 - one listener must not keep the others from hearing
                 context = {"message": "A commit listener failed.", "exception": problem}
                 asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _own(settings: Settings) -> FolderLock:
+    """The folders, and the one lock on them. Raises AlreadyRunning."""
+    settings.ensure_folders()
+    lock = FolderLock(settings.lock_path)
+    sweep_work(settings, "restore")
+    return lock

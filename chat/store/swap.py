@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from chat.errors import StoreDamaged
 from chat.settings import Settings
 from chat.store.headfile import Head, HeadFile
 
@@ -72,6 +73,11 @@ def finish(settings: Settings) -> bool:
     except FileNotFoundError:
         discard(settings)
         return False
+    except msgspec.MsgspecError as problem:
+        raise StoreDamaged(
+            "A restore was decided, and the file that says so cannot be read.",
+            f"Nothing was exchanged. Move the folder {folder} away and start again; then restore once more.",
+        ) from problem
     old = folder / _OLD
     old.mkdir(mode=0o700, exist_ok=True)
     if (folder / NEW).exists():

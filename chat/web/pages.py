@@ -12,12 +12,13 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from chat.errors import StoreDamaged, StoreError
 from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
 from chat.web.portraits import monogram, speaker_hue
 from chat.web.views.editors import NOTE_PLACES, SIGNIFICANCE
-from chat.web.views.rail import rail
+from chat.web.views.rail import RailView, rail
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -92,10 +93,20 @@ async def page(
     with_rail: bool = True,
 ) -> Response:
     """The whole page in its frame. `chat_id` is the chat that the rail marks as the open one."""
-    shown = await rail(engine_of(request), chat_id) if with_rail else None
+    shown = await _rail(engine_of(request), chat_id) if with_rail else None
     env: Environment = request.app.state.templates
     html = env.get_template(template).render({**frame(request), "rail": shown, **view})
     return html_response(request, html, status=status)
+
+
+async def _rail(engine: Engine, chat_id: str) -> RailView | None:
+    """None where a damaged database cannot be read: the page (the backups, say) is needed all the more."""
+    try:
+        return await rail(engine, chat_id)
+    except StoreError:
+        if not isinstance(engine.store.fault, StoreDamaged):
+            raise
+        return None
 
 
 def part(request: Request, *parts: tuple[str, Mapping[str, Any]], status: int = 200) -> Response:
@@ -148,6 +159,7 @@ def frame(request: Request) -> dict[str, Any]:
         "scheme": _SCHEMES.get(theme, "dark"),
         "path": _path(request),
         "fault": engine.store.fault,
+        "is_damaged": isinstance(engine.store.fault, StoreDamaged),
         "is_demo": engine.is_demo,
         "first_run": not engine.store.library.chats,
         "epoch": engine.hub.epoch,

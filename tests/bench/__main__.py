@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.bench import commit, first_token, pages, rebuild, relay, rewind, start, tokens
+from tests.bench import backup, commit, first_token, pages, rebuild, relay, rewind, start, tokens
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
 FIGURES: dict[str, Measure] = {
@@ -24,6 +24,7 @@ FIGURES: dict[str, Measure] = {
     "relay": relay.measure,
     "start": start.measure,
     "pages": pages.measure,
+    "backup": backup.measure,
 }
 RUNS = 3
 MISSES_THAT_COUNT = 2

@@ -67,6 +67,7 @@ def days(made: list[datetime], zone: ZoneInfo | timezone) -> list[date]:
 def test_there_is_one_backup_a_local_day_where_clocks_are_changed(
     zone: ZoneInfo, first: datetime, minutes: int
 ) -> None:
+    """TRUST 122."""
     wall = Wall(first, zone)
     made = made_while(wall, first + timedelta(days=7), timedelta(minutes=minutes), [first])
     shown = [moment.astimezone(zone) for moment in made[1:]]
@@ -84,7 +85,7 @@ def _pairs(shown: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
 
 
 def test_where_three_comes_twice_the_second_is_no_new_day() -> None:
-    """Helsinki, 25 October 2026: at four it is three again."""
+    """Helsinki, 25 October 2026: at four it is three again (TRUST 122)."""
     wall = Wall(datetime(2026, 10, 24, 21, tzinfo=UTC), HELSINKI)
     made = made_while(
         wall,
@@ -100,6 +101,7 @@ def test_where_three_comes_twice_the_second_is_no_new_day() -> None:
     [datetime(2026, 11, 20, 3, 1, tzinfo=UTC), datetime(2026, 11, 20, 17, tzinfo=UTC)],
 )
 def test_a_machine_that_slept_at_three_makes_up_for_it_once(asleep_until: datetime) -> None:
+    """TRUST 123."""
     wall = Wall(asleep_until, timezone.utc)  # noqa: UP017 - a zone as any other
     made = made_while(
         wall,
@@ -111,6 +113,7 @@ def test_a_machine_that_slept_at_three_makes_up_for_it_once(asleep_until: dateti
 
 
 def test_a_program_that_is_started_once_a_week_makes_one_each_time() -> None:
+    """TRUST 123."""
     made: list[datetime] = []
     for week in range(4):
         began = datetime(2026, 11, 1, 20, tzinfo=UTC) + timedelta(days=7 * week)
@@ -119,6 +122,7 @@ def test_a_program_that_is_started_once_a_week_makes_one_each_time() -> None:
 
 
 def test_another_time_zone_is_no_reason_for_a_second_one() -> None:
+    """TRUST 124."""
     far_west, far_east = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
     wall = Wall(datetime(2026, 11, 20, 14, 50, tzinfo=UTC), far_west)
     made = made_while(
@@ -140,6 +144,7 @@ def test_another_time_zone_is_no_reason_for_a_second_one() -> None:
 def test_a_clock_that_is_put_back_makes_no_second_one_at_once_and_stops_none_for_ever(
     back: timedelta,
 ) -> None:
+    """TRUST 121."""
     now = datetime(2026, 11, 20, 12, tzinfo=UTC)
     made = [now - timedelta(days=number) for number in range(5, -1, -1)]
     wall = Wall(now - back, BERLIN)
@@ -228,6 +233,7 @@ async def test_a_look_that_fails_is_logged_and_the_next_one_comes(
 async def test_a_backup_that_is_still_running_is_waited_for_and_the_daily_one_left_out(
     engine: Engine, settings: Settings
 ) -> None:
+    """TRUST 125."""
     with BackupFolder(settings.backups_dir) as folder, folder.locked():
         assert not await engine.backups.make_if_due()
         with pytest.raises(BackupRunning):

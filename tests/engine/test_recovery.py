@@ -19,6 +19,7 @@ from chat.domain.segments import parse_segments
 from chat.engine import scenes
 from chat.engine.digest import Digests
 from chat.engine.engine import Engine
+from chat.engine.turn import unstarted
 from chat.settings.schema import Settings
 from chat.store import views
 from chat.store.state import State
@@ -173,3 +174,24 @@ async def test_text_is_in_the_journal_soon_after_it_came_although_no_more_follow
     assert (await stage.turns())[-1].is_running
     await stage.engine.stop_reply(stage.first, accepted.reply_id or "")
     assert not journal.exists()
+
+
+async def test_a_text_that_cannot_be_read_now_is_not_thrown_away(settings: Settings) -> None:
+    """A failed read never leads to a write: the reply is closed without it, and the file stays where it is."""
+    async with on_stage(settings) as stage:
+        engine, chat_id = stage.engine, stage.first
+        reply_id = engine.clock.new_id()
+        await only_say(engine, chat_id, "Are you there?")
+
+        def begun(state: State) -> list[NewEvent]:
+            chat = state.library.chats[chat_id]
+            moment = exchange.next_moment(state.world(chat_id), chat)
+            return unstarted(chat_id, moment, reply_id, chat.bot_ids[0], None)
+
+        await engine.store.execute(begun, caused_by=reply_id)
+    unreadable = settings.running_dir / f"{reply_id}.txt"
+    unreadable.mkdir()
+    async with on_stage(settings) as stage:
+        reply = await stage.turn(reply_id)
+        assert (reply.error_code, reply.text) == ("interrupted", "")
+    assert unreadable.exists()

@@ -71,6 +71,8 @@ class Player:
             stages.REWIND: self.rewind,
             stages.SWIPE: self.swipe,
             stages.BEGIN: lambda _: self.begin(self.chance.choice(self.bots)),
+            stages.BACKUP: lambda _: self.back_up(),
+            stages.RESTORE: lambda _: self.go_back(),
         }
         deeds[kind](chat_id)
 
@@ -151,6 +153,17 @@ class Player:
     def draft(self, chat_id: str) -> None:
         deed = Deed("draft", chat_id, "", f"Not said yet: {self.mark()}")
         self._do(self.diary.begin(deed), f"/chats/{chat_id}/draft", {"prose": deed.text}, "PUT")
+
+    def back_up(self) -> str:
+        """A backup of everything; its name, or nothing when it was refused."""
+        made = self._form("POST", "/backups", {})
+        return str(made.json["backup"]["name"]) if made.status < 400 else ""
+
+    def go_back(self) -> None:
+        """To a backup made just now: nobody says anything in between, so the stories are the same afterwards."""
+        is_quiet = all(self.settled(chat_id)[-1]["status"] != "running" for chat_id in self.chats)
+        if is_quiet and (name := self.back_up()):
+            self._form("POST", f"/backups/{name}/restore", {})
 
     def begin(self, bot_id: str) -> None:
         """A new chat, read from prose and confirmed; sometimes the bot begins to speak."""

@@ -21,7 +21,8 @@ from typing import Any
 
 from chat.engine import digest, edits, kickoff, narrate, recovery, scenes, timeline, turn
 from chat.engine.run import Run
-from chat.store import connections, log, migrate, rebuild, rows, start
+from chat.store import backup, connections, log, migrate, rebuild, restore, rows, start, swap
+from chat.store.backup_folder import BackupFolder
 from chat.store.fold import Fold
 from chat.store.headfile import HeadFile
 from chat.store.journal import ReplyJournal
@@ -218,6 +219,16 @@ def set_stages() -> None:
     before(os, "fsync", "a sync")
     after(migrate, "_run", "migration: one done")
     after(rebuild, "project", "rebuild: rows written")
+    before(backup, "_try_out", "backup: copied")
+    after(backup, "_try_out", "backup: tried out")
+    after(BackupFolder, "rename", "backup: a name given")
+    after(restore, "_preview", "restore: checked")
+    after(restore, "prepare", "restore: written anew")
+    after(restore, "_keep_present", "restore: present backed up")
+    after(swap, "decide", "restore: decided")
+    after(swap, "_take_place", "restore: put in place")
+    after(swap, "_write_head", "restore: head file written")
+    after(swap, "discard", "restore: cleared up")
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 SAY, STOP, RETRY, CLOSE, EDIT, PIN = "say", "stop", "retry", "close", "edit", "pin"
 BEGIN, UNDO, REWIND, SWIPE, DRAFT = "begin", "undo", "rewind", "swipe", "draft"
+BACKUP, RESTORE = "backup", "restore"
 
 
 class Stage(NamedTuple):
     """`most` is up to which time of its being reached the kill comes; `play` is what leads there.
 
     `when` is play (while it runs), start (while it starts after a kill), first (while it starts for the first time),
-    stop (while it ends politely), rebuild (start with another fold), migrate (start with another schema).
+    stop (while it ends politely), rebuild (start with another fold), migrate (start with another schema), restore
+    (while a start carries out an exchange that a kill has interrupted).
     """
 
     name: str
@@ -56,6 +58,18 @@ STAGES = (
     Stage("edit stored", 2, (EDIT,)),
     Stage("opening read, not kept", 1, (BEGIN,)),
     Stage("story begun", 1, (BEGIN,)),
+    Stage("backup: copied", 2, (BACKUP, SAY)),
+    Stage("backup: tried out", 2, (BACKUP, SAY)),
+    Stage("backup: a name given", 3, (BACKUP,)),
+    Stage("restore: checked", 1, (RESTORE,)),
+    Stage("restore: written anew", 1, (RESTORE,)),
+    Stage("restore: present backed up", 1, (RESTORE,)),
+    Stage("restore: decided", 1, (RESTORE,)),
+    Stage("restore: put in place", 1, (RESTORE,)),
+    Stage("restore: head file written", 1, (RESTORE,)),
+    Stage("restore: cleared up", 2, (RESTORE,)),
+    Stage("restore: put in place", 1, when="restore"),
+    Stage("restore: head file written", 1, when="restore"),
     Stage("recovery: reply not closed", 1, when="start"),
     Stage("recovery: reply closed", 1, when="start"),
     Stage("recovery: done", 1, when="start"),

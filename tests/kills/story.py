@@ -16,7 +16,7 @@ from chat.store.verify import verify
 from tests.kills import staged, told
 from tests.kills.model import Narrator
 from tests.kills.player import SECOND_BOT, Gone, Player
-from tests.kills.stages import AT_RANDOM, RANDOM, RANDOM_START, Stage
+from tests.kills.stages import AT_RANDOM, RANDOM, RANDOM_START, RESTORE, Stage
 from tests.support.peer import Peer
 from tests.support.server import CHAT, Server
 
@@ -25,6 +25,7 @@ ROOT = str(Path(__file__).parents[2])
 PLAYED_S = 9.0
 PATIENCE_S = 40.0
 """A first reply after a start loads the client's libraries, which takes long on a machine that is busy."""
+DECIDED = Stage("restore: decided", play=(RESTORE,))
 NAMES = ("Mira Vale", SECOND_BOT["name"])
 
 
@@ -78,7 +79,8 @@ class Story:
             assert self.server.process
             self.server.process.terminate()
             return [self._looked(stage, self._wait_for_death())]
-        first = self._kill_in_play(RANDOM, look=False)
+        before = DECIDED if stage.when == "restore" else RANDOM
+        first = self._kill_in_play(before, look=False)
         second = self._kill_in_start(stage)
         return [first, second]
 
@@ -189,6 +191,7 @@ class Story:
         told.find_out(lines, diary)
         for chat_id in self.player.chats:
             problems += self._of_chat(chat_id)
+        problems += self._of_backups()
         problems += self._said_again()
         problems += self._next_turn()
         lines = told.read_log(self.settings)
@@ -215,6 +218,11 @@ class Story:
             if f"/turns/{last['id']}/regenerate" not in html or "Retry" not in html:
                 problems.append("An interrupted reply offers no Retry.")
         return problems
+
+    def _of_backups(self) -> list[str]:
+        """Whatever has the name of a backup is a whole one."""
+        listed = self.server.request("GET", "/backups").json["backups"]
+        return [f"The backup {one['name']} was never tried out." for one in listed if not one["verified"]]
 
     def _said_again(self) -> list[str]:
         """What nobody knows the fate of is sent once more, with the same key."""

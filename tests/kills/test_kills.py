@@ -34,6 +34,7 @@ SURE = tuple(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_kill_at_any_instant_loses_nothing_and_leaves_nothing_half_done() -> None:
+    """TRUST 89."""
     until_s = time.monotonic() + ALLOWED_S if KILLS < 100 else 0.0
     tally = campaign(KILLS, seed=11, stages=SURE if KILLS < 100 else STAGES, until_s=until_s)
     assert tally.problems == [], tally.table()

@@ -77,6 +77,8 @@ async def test_a_backup_beside_a_running_story_holds_everything_committed(
 async def test_every_backup_taken_while_turns_are_written_ends_with_a_whole_command(
     store: Store, settings: Settings
 ) -> None:
+    """TRUST 80."""
+
     async def tell() -> None:
         for number in range(60):
             await store.execute(lambda state, s=2 * number + 1: stories.exchange("a", "a-1", s))
@@ -96,6 +98,7 @@ async def test_every_backup_taken_while_turns_are_written_ends_with_a_whole_comm
 async def test_the_manifest_says_what_is_in_the_file_and_the_listing_says_the_newest_first(
     told: Store, settings: Settings
 ) -> None:
+    """TRUST 83."""
     first = await asyncio.to_thread(make, settings)
     await told.execute(lambda state: stories.exchange("b", "b-1", 3))
     second = await asyncio.to_thread(make, settings, "daily")
@@ -115,6 +118,7 @@ def test_nothing_is_backed_up_before_there_is_a_story(settings: Settings) -> Non
 async def test_a_changed_byte_in_the_log_is_found_and_nothing_gets_a_name(
     told: Store, settings: Settings
 ) -> None:
+    """TRUST 83 and 84."""
     good = await asyncio.to_thread(make, settings)
     told._live.conn.execute("drop trigger event_log_never_changes")
     told._live.conn.execute(
@@ -133,6 +137,7 @@ async def test_a_changed_byte_in_the_log_is_found_and_nothing_gets_a_name(
 async def test_a_full_disk_leaves_the_earlier_backup_and_no_file_under_a_final_name(
     told: Store, settings: Settings
 ) -> None:
+    """TRUST 81."""
     good = await asyncio.to_thread(make, settings)
     before = files(settings)
     await told.execute(lambda state: stories.exchange("a", "a-1", 7, "Long winded. " * 20_000))
@@ -196,6 +201,7 @@ async def test_a_kill_at_any_stage_leaves_the_earlier_backups_and_no_half_one(
 
 
 async def test_fourteen_are_kept_and_files_of_others_are_left_alone(told: Store, settings: Settings) -> None:
+    """TRUST 82."""
     settings.ensure_folders()
     foreign = settings.backups_dir / "from-my-old-machine.db"
     foreign.write_bytes(b"not ours")
@@ -206,6 +212,7 @@ async def test_fourteen_are_kept_and_files_of_others_are_left_alone(told: Store,
 
 
 async def test_a_clock_years_ahead_takes_no_backup_away(told: Store, settings: Settings) -> None:
+    """TRUST 82."""
     today = datetime(2026, 11, 20, 12, tzinfo=UTC)
     made = [make(settings, clock=Clock(now=lambda d=d: today + timedelta(days=d))) for d in range(12)]
     ahead = [make(settings, clock=Clock(now=lambda: today + timedelta(days=20_000))) for _ in range(2)]
@@ -215,6 +222,7 @@ async def test_a_clock_years_ahead_takes_no_backup_away(told: Store, settings: S
 
 
 async def test_the_last_verified_one_is_never_taken_away(told: Store, settings: Settings) -> None:
+    """TRUST 82."""
     good = make(settings)
     told._live.conn.execute("drop trigger event_log_never_changes")
     told._live.conn.execute("update event_log set ts = '' where id = 5")
@@ -234,6 +242,7 @@ async def test_the_last_verified_one_is_never_taken_away(told: Store, settings: 
     ],
 )  # fmt: skip
 async def test_only_names_of_the_listing_lead_to_a_file(told: Store, settings: Settings, name: str) -> None:
+    """TRUST 76."""
     made = make(settings)
     (settings.backups_dir / "a-folder.db").mkdir()
     os.mkfifo(settings.backups_dir / "a-pipe.db")
@@ -246,6 +255,7 @@ async def test_only_names_of_the_listing_lead_to_a_file(told: Store, settings: S
 async def test_a_link_put_in_the_place_of_a_listed_file_is_not_followed(
     told: Store, settings: Settings, tmp_path: Path
 ) -> None:
+    """TRUST 77."""
     made = make(settings)
     with BackupFolder(settings.backups_dir) as folder:
         found = folder.find(made.name)
@@ -259,6 +269,7 @@ async def test_a_link_put_in_the_place_of_a_listed_file_is_not_followed(
 
 
 def test_a_folder_that_is_a_link_is_refused(settings: Settings, tmp_path: Path) -> None:
+    """TRUST 77."""
     settings.ensure_folders()
     settings.backups_dir.rmdir()
     (tmp_path / "elsewhere").mkdir()
@@ -292,6 +303,7 @@ async def test_a_file_of_another_size_than_its_manifest_says_is_not_called_verif
 
 
 async def test_an_open_umask_opens_nothing(told: Store, settings: Settings) -> None:
+    """TRUST 88."""
     before = os.umask(0)
     try:
         made = make(settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.clock import Clock
-from chat.errors import StoreBusy, StoreDamaged, StoreError, StoreFull
+from chat.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, StoreReadOnly
 from chat.settings import Settings
 from chat.store import Store, connections, views
 from chat.store.verify import verify
@@ -55,6 +55,7 @@ asyncio.run(tell(Path(sys.argv[1])))
 
 
 async def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(settings: Settings) -> None:
+    """TRUST 89."""
     chance = random.Random(5)
     for _ in range(6):
         command = [sys.executable, "-c", TELL_UNTIL_KILLED, str(settings.data_dir)]
@@ -75,6 +76,7 @@ async def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(settings
 
 
 async def test_a_full_disk_changes_nothing_and_the_story_goes_on_once_there_is_room(told: Store) -> None:
+    """TRUST 91."""
     conn, head = told._live.conn, told.head
     before = conn.execute("select count(*), max(id) from event_log").fetchone()
     (pages,) = conn.execute("pragma page_count").fetchone()
@@ -101,6 +103,7 @@ async def test_a_full_disk_changes_nothing_and_the_story_goes_on_once_there_is_r
 async def test_a_lock_of_another_program_is_waited_for_off_the_event_loop(
     told: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """TRUST 96."""
     told._live.conn.execute("pragma busy_timeout = 300")
     other = sqlite3.connect(settings.db_path, isolation_level=None)
     other.execute("begin immediate")
@@ -129,7 +132,9 @@ async def test_a_lock_of_another_program_is_waited_for_off_the_event_loop(
         (sqlite3.SQLITE_IOERR | 3 << 8, StoreFull),
         (sqlite3.SQLITE_CORRUPT, StoreDamaged),
         (sqlite3.SQLITE_NOTADB, StoreDamaged),
-        (sqlite3.SQLITE_READONLY, StoreError),
+        (sqlite3.SQLITE_READONLY, StoreReadOnly),
+        (sqlite3.SQLITE_CANTOPEN, StoreError),
+        (sqlite3.SQLITE_NOMEM, StoreError),
         (sqlite3.SQLITE_CONSTRAINT, StoreError),
     ],
 )

@@ -36,6 +36,7 @@ FOREIGN: dict[str, Callable[[bytes], bytes]] = {
 async def test_what_is_no_whole_database_is_refused_and_nothing_is_touched(
     settings: Settings, kept: Backup, kind: str
 ) -> None:
+    """TRUST 78."""
     place(settings, "odd", FOREIGN[kind]((settings.backups_dir / f"{kept.name}.db").read_bytes()))
     await must_refuse(settings, "odd")
 
@@ -43,6 +44,7 @@ async def test_what_is_no_whole_database_is_refused_and_nothing_is_touched(
 async def test_a_broken_page_of_the_log_is_refused_and_one_of_anything_else_does_no_harm(
     settings: Settings, kept: Backup
 ) -> None:
+    """TRUST 78."""
     content = (settings.backups_dir / f"{kept.name}.db").read_bytes()
     conn = sqlite3.connect(settings.backups_dir / f"{kept.name}.db")
     roots = dict(conn.execute("select name, rootpage from sqlite_master where rootpage > 0"))
@@ -58,6 +60,7 @@ async def test_a_broken_page_of_the_log_is_refused_and_one_of_anything_else_does
 async def test_a_huge_hollow_file_is_refused_before_a_byte_is_copied(
     settings: Settings, kept: Backup
 ) -> None:
+    """TRUST 78."""
     place(settings, "hollow", (settings.backups_dir / f"{kept.name}.db").read_bytes())
     with (settings.backups_dir / "hollow.db").open("r+b") as file:
         file.truncate(10_000_000_000)
@@ -95,6 +98,7 @@ async def must_refuse(
 async def test_a_database_without_an_ordinary_log_is_refused(
     settings: Settings, kept: Backup, statements: tuple[str, ...]
 ) -> None:
+    """TRUST 78."""
     await must_refuse(settings, edited(settings, kept, "odd", *statements), says="another program")
 
 
@@ -111,6 +115,7 @@ async def test_a_database_without_an_ordinary_log_is_refused(
 async def test_a_changed_row_is_found_although_sqlite_sees_nothing(
     settings: Settings, kept: Backup, statement: str
 ) -> None:
+    """TRUST 84."""
     drops = [f"drop trigger event_log_never_{what}" for what in ("changes", "shrinks")]
     await must_refuse(settings, edited(settings, kept, "odd", *drops, statement), says="Event")
 
@@ -166,7 +171,7 @@ async def test_events_that_make_no_story_are_refused_in_a_sentence(
 
 
 async def test_what_else_is_in_a_foreign_file_does_not_come_along(settings: Settings, kept: Backup) -> None:
-    """Tables, views, triggers, false rows and a broken search index of somebody else; the events are sound."""
+    """Tables, views, triggers, false rows and a broken index of somebody else; the events are sound (TRUST 78)."""
     name = edited(
         settings,
         kept,
@@ -196,7 +201,7 @@ async def test_what_else_is_in_a_foreign_file_does_not_come_along(settings: Sett
 
 
 async def test_an_older_schema_is_no_hindrance(settings: Settings, kept: Backup) -> None:
-    """A database of the first schema has the log and little else."""
+    """A database of the first schema has the log and little else (TRUST 78)."""
     tables = ["memories_fts", "edge_changes", "witnesses", "memories", "activities", "scenes"]
     name = edited(
         settings, kept, "old", *(f"drop table {table}" for table in tables), "delete from migrations"

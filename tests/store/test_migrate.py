@@ -76,7 +76,7 @@ def test_what_there_is_to_lose_is_kept_first(conn: sqlite3.Connection) -> None:
 def test_a_migration_interrupted_at_any_statement_leaves_the_old_schema(
     conn: sqlite3.Connection, at: int
 ) -> None:
-    """The interruption is SQLite's own: the statement after the first `at` ones is refused."""
+    """The interruption is SQLite's own: the statement after the first `at` ones is refused (TRUST 101)."""
     migrate.migrate(conn, NOW, keep, (FIRST,))
     before = schema(conn), conn.execute("select * from a").fetchall()
     parts = list(migrate.statements(SECOND.sql))
@@ -97,6 +97,7 @@ def test_an_edited_migration_is_refused(conn: sqlite3.Connection) -> None:
 
 
 def test_a_newer_database_is_refused(conn: sqlite3.Connection) -> None:
+    """TRUST 101."""
     migrate.migrate(conn, NOW, keep, (FIRST, SECOND))
     with pytest.raises(NewerDatabase, match="schema 2; this program knows up to 1"):
         migrate.migrate(conn, NOW, keep, (FIRST,))

@@ -135,6 +135,7 @@ async def test_unsent_words_survive_from_both_sides(settings: Settings) -> None:
 async def test_a_kill_at_any_stage_leaves_the_old_stories_or_the_new_ones_whole(
     settings: Settings, kept: Backup, stage: str
 ) -> None:
+    """TRUST 79."""
     later = rows(settings)
     for _ in range(2):
         command = [sys.executable, "-c", RESTORE_AND_DIE, str(settings.data_dir), kept.name, stage]

@@ -130,6 +130,7 @@ def test_a_torn_slot_leaves_the_other_one(tmp_path: Path) -> None:
 async def test_lost_events_are_noticed_and_nothing_is_written_over_them(
     settings: Settings, lost: int
 ) -> None:
+    """TRUST 94."""
     known = await tell(settings)
     left = without_last_events(settings, lost)
     store = await Store.open(settings, Clock())
@@ -231,6 +232,7 @@ async def test_another_fold_rebuilds_the_mirror(settings: Settings, monkeypatch:
 
 
 async def test_an_unknown_kind_stops_the_start_and_changes_nothing(settings: Settings) -> None:
+    """TRUST 100."""
     head = await tell(settings)
     conn = connections.writer(settings.db_path)
     envelope = (head.id + 1, "library", None, None, "bot_married", 1, "2026-01-01T00:00:00.000Z", None)
@@ -244,6 +246,7 @@ async def test_an_unknown_kind_stops_the_start_and_changes_nothing(settings: Set
 
 
 async def test_a_second_server_is_told_who_has_the_folder(settings: Settings) -> None:
+    """TRUST 95."""
     await tell(settings)
     settings.ensure_folders()
     command = [sys.executable, "-c", HOLD_THE_LOCK, str(settings.lock_path)]

@@ -92,6 +92,7 @@ def test_a_changed_row_is_found_and_a_rebuild_puts_it_right(
 
 
 def test_a_changed_byte_in_the_log_is_found_although_sqlite_sees_nothing(closed: Settings) -> None:
+    """TRUST 84."""
     tamper(
         closed,
         "drop trigger event_log_never_changes",

@@ -138,6 +138,7 @@ async def test_the_way_back_says_what_it_would_change_then_does_it_and_leads_bac
     ],
 )  # fmt: skip
 async def test_only_listed_names_lead_anywhere(visitor: Visitor, name: str) -> None:
+    """TRUST 76."""
     await made(visitor)
     folder = visitor.engine.settings.backups_dir
     (folder / "a-folder.db").mkdir()

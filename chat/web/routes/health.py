@@ -16,6 +16,10 @@ from chat.web.pages import engine_of, json_response, page, wants_json
 
 router = APIRouter()
 PATIENCE_S = 5
+_READER_STAYS = (
+    "The write-ahead log grows, because another program keeps reading the database. Nothing is at risk; "
+    "close that program, and the next reply empties it."
+)
 
 
 @router.get("/health")
@@ -32,7 +36,8 @@ async def get_health(request: Request) -> Response:
         "bots": len(library.bots),
         "listening_tabs": engine.hub.subscriber_count(),
         "sqlite": sqlite if is_fixed else f"{sqlite} (older than the fix of its write-ahead log)",
-        "warnings": list(engine.store.warnings),
+        "write_ahead_log_bytes": engine.store.log_bytes,
+        "warnings": [*engine.store.warnings, *([_READER_STAYS] if engine.store.is_log_long else [])],
     }
     if wants_json(request) or "text/html" not in request.headers.get("accept", ""):
         return json_response(facts)
