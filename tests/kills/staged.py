@@ -190,7 +190,7 @@ def set_stages() -> None:
     cut_checkpoints()
     watch_statements()
     after(log, "append", "log written, rows not")
-    before(rows, "_put_sql", "between rows")
+    before(rows, "put_sql", "between rows")
     before(Live, "_commit", "before commit")
     before(Live, "note_head", "between commit and head file")
     after(Live, "note_head", "after head file")
@@ -219,6 +219,9 @@ def set_stages() -> None:
     before(os, "fsync", "a sync")
     after(migrate, "_run", "migration: one done")
     after(rebuild, "project", "rebuild: rows written")
+
+
+def set_stages_of_backups() -> None:
     before(backup, "_try_out", "backup: copied")
     after(backup, "_try_out", "backup: tried out")
     after(BackupFolder, "rename", "backup: a name given")
@@ -236,6 +239,7 @@ def main() -> None:
     if os.environ.get(EXTRA_MIGRATION):
         add_migration()
     set_stages()
+    set_stages_of_backups()
     if os.environ.get(OTHER_FOLD):
         put(start, "fingerprint", lambda: "another fold")
     from chat.cli import main as chat
