@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
@@ -53,38 +53,6 @@ def render_turn(text: str, segments: Sequence[Segment] = ()) -> Markup:
     return Markup("".join(_block(lines, pieces) for lines in _paragraphs(text)))
 
 
-class GrowingMarkup:
-    """The same HTML for a reply that is still being written: finished paragraphs are rendered once and kept."""
-
-    def __init__(self, names: Mapping[str, str] = {}) -> None:
-        self._names = dict(names)
-        self._closed = ""
-        self._open = ""
-        self._html: Markup | None = Markup("")
-
-    def feed(self, piece: str) -> None:
-        self._open += piece
-        self._html = None
-
-    def html(self) -> Markup:
-        """Everything so far; equal to `render_turn` of the pieces joined."""
-        if self._html is None:
-            still_open = self._render_open()
-            self._html = Markup(self._closed + still_open)
-        return self._html
-
-    def _render_open(self) -> str:
-        """Renders what is not closed yet, closing what can no longer change; returns the rest."""
-        paragraphs = _paragraphs(self._open)
-        pieces = _Pieces(self._open, parse_segments(self._open, self._names))
-        rendered = [_block(lines, pieces) for lines in paragraphs]
-        closed = pieces.last_fresh_start([lines[0].start for lines in paragraphs])
-        if closed:
-            self._closed += "".join(rendered[:closed])
-            self._open = self._open[paragraphs[closed][0].start :]
-        return "".join(rendered[closed:])
-
-
 class _Pieces:
     """Segments by their place in the text. Reads must go forward, so that each is passed over once."""
 
@@ -108,19 +76,6 @@ class _Pieces:
                 start = max(start, stop - len(segment.text) + segment.cue)
             yield self._at, segment, self._text[start : min(end, stop)]
             start = stop
-
-    def last_fresh_start(self, starts: Sequence[int]) -> int:
-        """Number of the last of these paragraphs that reads the same whatever stands before it, else 0."""
-        starts_of_segments = {
-            end - len(one.text) for end, one in zip(self._ends, self._segments, strict=True)
-        }
-        at, last = 0, 0
-        for number, start in enumerate(starts):
-            while self._ends[at] <= start:
-                at += 1
-            if number and (self._segments[at].kind == "narration" or start in starts_of_segments):
-                last = number
-        return last
 
 
 def _paragraphs(text: str) -> list[list[_Line]]:

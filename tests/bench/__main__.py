@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.bench import backup, commit, first_token, pages, rebuild, relay, rewind, start, tokens
+from tests.bench import backup, commit, desk, first_token, keypress, pages, rebuild, relay, rewind, start, tokens
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
 FIGURES: dict[str, Measure] = {
@@ -25,6 +25,8 @@ FIGURES: dict[str, Measure] = {
     "start": start.measure,
     "pages": pages.measure,
     "backup": backup.measure,
+    "desk": desk.measure,
+    "keypress": keypress.measure,
 }
 RUNS = 3
 MISSES_THAT_COUNT = 2

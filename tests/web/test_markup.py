@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.domain.segments import parse_segments
-from chat.web import markup
-from chat.web.markup import GrowingMarkup, render_turn
+from chat.web.markup import render_turn
 
 TAGS = {"p", "em", "strong", "br", "blockquote", "span"}
 CLASSES = {"dialogue", "ooc", "whisper", "thought", "cue"}
@@ -156,61 +155,6 @@ def test_hostile_text_stays_readable_to_the_letter() -> None:
     for payload in PAYLOADS:
         shown = payload.replace("\x00", "\ufffd").replace("\ud800", "\ufffd")
         assert words(Page(render_turn(payload)).text) == words(shown), payload
-
-
-@given(st.one_of(MARKED, st.text()), st.lists(st.integers(1, 9)))
-def test_a_growing_turn_looks_at_every_stage_as_it_would_at_once(text: str, steps: list[int]) -> None:
-    names = {"Mira": "bot:mira"}
-    growing = GrowingMarkup(names)
-    place = 0
-    for step in [*steps, len(text)]:
-        growing.feed(text[place : place + step])
-        place += step
-        assert growing.html() == render_turn(text[:place], parse_segments(text[:place], names))
-
-
-@pytest.mark.parametrize("payload", [payload for payload in PAYLOADS if len(payload) < 200])
-def test_hostile_text_cut_at_every_place_is_safe_while_it_grows(payload: str) -> None:
-    growing = GrowingMarkup()
-    for character in payload:
-        growing.feed(character)
-        assert_safe(growing.html())
-    assert growing.html() == render_turn(payload)
-
-
-def test_a_long_reply_sanitises_a_small_part_of_itself_for_each_token(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Counting:
-        characters = 0
-
-        def clean(self, html: str) -> str:
-            self.characters += len(html)
-            return real.clean(html)
-
-    real, counting = markup._SANITISER, Counting()
-    monkeypatch.setattr(markup, "_SANITISER", counting)
-    paragraph = (
-        '*The rain falls.* "Well?" she asks at last, looking over the rim of her cup at the door. ' * 4
-    )
-    tokens = [f"{word} " for word in ((paragraph + "\n\n") * 60).split(" ")][:2000]
-    growing, whole = GrowingMarkup(), sum(len("".join(tokens[:count])) for count in range(0, 2000, 20)) * 20
-    costs = []
-    for token in tokens:
-        growing.feed(token)
-        before = counting.characters
-        growing.html()
-        costs.append(counting.characters - before)
-    assert sum(costs) <= 0.07 * whole
-    assert sum(costs[1800:]) <= 1.2 * sum(costs[100:300])
-
-
-def test_asking_twice_renders_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    growing = GrowingMarkup()
-    growing.feed("Hey.")
-    first = growing.html()
-    monkeypatch.setattr(markup, "_SANITISER", None)
-    assert growing.html() is first
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ export class Composer {
     this.form = form;
     this.taken = taken;
     this.refused = refused;
-    this.locked = form.elements.prose.readOnly;
+    this.locked = this.#button.disabled;
     this.#saved = this.box.value;
     this.box.addEventListener("input", () => this.#typed());
     this.#takeOver();
@@ -43,7 +43,7 @@ export class Composer {
     return this.form.elements.prose;
   }
 
-  /** Locked during a reply: the words stay, and can be read and copied. */
+  /** During a reply nothing is sent; the next words can be written all the same. */
   set running(running) {
     this.locked = running;
     this.#show();
@@ -118,6 +118,10 @@ export class Composer {
     this.#typed();
   }
 
+  get #button() {
+    return this.form.querySelector("#send");
+  }
+
   get #place() {
     return `draft:${this.form.dataset.chat}`;
   }
@@ -158,9 +162,8 @@ export class Composer {
   }
 
   #show() {
-    const shut = this.locked || this.#sending;
-    this.box.readOnly = shut;
-    this.form.querySelector("#send").disabled = shut;
+    this.box.readOnly = this.#sending;
+    this.#button.disabled = this.locked || this.#sending;
     this.form.toggleAttribute("aria-busy", this.#sending);
   }
 

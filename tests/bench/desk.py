@@ -1,0 +1,171 @@
+"""At the desk of a chat, in a browser: from Send to one's own words and to the first word of the reply, and what a
+streamed word costs the page.
+
+Words count as shown when they stand in the page; the frame that paints them is the next one. The upstream answers
+at once. Nothing of the answer is made up by the page: one's own words come back from the server, committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench.browsed import Tab, chromium
+from tests.bench.direct import upstream
+from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, summed, within
+from tests.bench.served import Served, served
+from tests.bench.stories import story_of_turns
+from tests.bench.upstream import PACE_S
+
+SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
+OWN_MS, FIRST_MS, FLAT = 15, 25, 1.1
+TOKEN_MS, THOUSAND_MS, GROWTH = 1.0, 50, 1.2
+PACED, LATE_WORDS, WATCHED_S = 200, 1_200, 2.0
+SEND = """prose => new Promise((done) => {
+  const seen = {};
+  const story = document.getElementById("transcript");
+  const turns = new Set([...story.querySelectorAll(".turn")].map((turn) => turn.id));
+  const fresh = (kind) => [...story.querySelectorAll(kind)].find((turn) => !turns.has(turn.id));
+  const began = performance.now();
+  const watch = new MutationObserver(() => {
+    const now = performance.now() - began;
+    if (!seen.own && fresh(".turn.you")) seen.own = now;
+    const reply = fresh(".turn.bot");
+    if (!seen.first && reply?.querySelector(".prose").textContent.trim()) seen.first = now;
+    if (!seen.own || !seen.first || !reply || reply.matches(".running")) return;
+    watch.disconnect();
+    done(seen);
+  });
+  watch.observe(story, { childList: true, subtree: true, characterData: true });
+  document.getElementById("prose").value = prose;
+  document.getElementById("send").click();
+})"""
+SAY = """prose => {
+  document.getElementById("prose").value = prose;
+  document.getElementById("send").click();
+}"""
+AT_REST = """() => new Promise((done) => {
+  const look = () => (document.getElementById("send").disabled ? setTimeout(look, 20) : setTimeout(done, 150));
+  look();
+})"""
+
+
+def measure(scale: Scale) -> list[Line]:
+    turns = scale.of(LONG, LONG_QUICK)
+    short, long = story_of_turns(SHORT), story_of_turns(turns)
+    with tempfile.TemporaryDirectory(prefix="chat-bench-desk-") as name, upstream() as port:
+        first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
+        with served(first, port) as few, served(second, port) as many:
+            chats = [(few, first.chats[0]), (many, second.chats[0])]
+            return asyncio.run(_measured(chats, scale.of(12, 3), turns))
+
+
+async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int) -> list[Line]:
+    async with chromium() as browser:
+        tabs = [await _tab(browser, server, chat_id) for server, chat_id in chats]
+        rounds = await _rounds(tabs, sent)
+        return _shown(rounds, turns) + await _costs(tabs, turns)
+
+
+async def _tab(browser: Any, server: Served, chat_id: str) -> Tab:
+    tab = await Tab.open(await browser.new_context(), f"http://127.0.0.1:{server.port}/chats/{chat_id}")
+    for number in range(4):
+        await _sent(tab, f"A word ahead. bench:tell:{number}")
+    return tab
+
+
+async def _sent(tab: Tab, prose: str) -> dict[str, float]:
+    await tab.page.bring_to_front()
+    seen: dict[str, float] = await tab.page.evaluate(SEND, prose)
+    await tab.page.evaluate(AT_REST)
+    return seen
+
+
+async def _rounds(tabs: list[Tab], sent: int) -> list[list[dict[str, float]]]:
+    """What each tab saw, both in turn, for each round: the median of so many turns."""
+    rounds = []
+    for number in range(ROUNDS):
+        taken = []
+        for count in range(sent):
+            prose = f"And then? bench:tell:{number * sent + count}"
+            taken.append([await _sent(tab, prose) for tab in tabs])
+        rounds.append(
+            [
+                {kind: median(one[kind] for one in column) for kind in ("own", "first")}
+                for column in zip(*taken, strict=True)
+            ]
+        )
+    return rounds
+
+
+def _shown(rounds: list[list[dict[str, float]]], turns: int) -> list[Line]:
+    lines = []
+    for kind, words, limit in (("own", "own words", OWN_MS), ("first", "first word", FIRST_MS)):
+        early, late = (median(one[index][kind] for one in rounds) for index in (0, 1))
+        flat = summed([(one[1][kind], one[0][kind]) for one in rounds])[2]
+        lines += [
+            within(f"Send to {words} shown, {SHORT} turns", ms(early / 1000), "", early, limit, "ms"),
+            at_most(f"the same at {turns:,} turns", ms(late / 1000), ms(early / 1000), flat, FLAT),
+        ]
+    return lines
+
+
+async def _costs(tabs: list[Tab], turns: int) -> list[Line]:
+    """Main-thread time of a thousand words at once, of words at a pace, and of those late in a long reply."""
+    few = tabs[0]
+    flood = median([await _busy_ms(few, "bench:flood:1000") for _ in range(ROUNDS)])
+    rest = median([await _busy_ms(few, "bench:flood:1") for _ in range(ROUNDS)])
+    paced = [[await _busy_ms(tab, f"bench:pace:{PACED}") / PACED for tab in tabs] for _ in range(3)]
+    early, late = (median(column) for column in zip(*paced, strict=True))
+    return [
+        within(
+            "main thread, 1,000 words",
+            f"{flood:.1f} ms a turn",
+            f"{rest:.1f} of one word",
+            flood - rest,
+            THOUSAND_MS,
+            "ms",
+        ),
+        within(
+            "main thread per word, all of the turn", f"{early:.2f} ms", "10 ms apart", early, TOKEN_MS, "ms"
+        ),
+        at_most(f"the same at {turns:,} turns", f"{late:.2f} ms", f"{early:.2f} ms", late / early, FLAT),
+        await _late_words(few),
+    ]
+
+
+async def _said(tab: Tab, prose: str) -> None:
+    """Says it without looking on, which would be work for the page too."""
+    await tab.page.bring_to_front()
+    await tab.page.evaluate(SAY, prose)
+    await tab.page.evaluate(AT_REST)
+
+
+async def _busy_ms(tab: Tab, mark: str) -> float:
+    before = await tab.busy_s()
+    await _said(tab, mark)
+    return (await tab.busy_s() - before) * 1000
+
+
+async def _late_words(tab: Tab) -> Line:
+    """What a word costs late in a long paragraph, beside what it costs at the beginning."""
+    sending = asyncio.ensure_future(_said(tab, f"bench:pace:{LATE_WORDS}"))
+    await tab.page.wait_for_selector(".turn.running [data-growing] p")
+    await asyncio.sleep(1)
+    early = await _per_word(tab)
+    await asyncio.sleep(LATE_WORDS * PACE_S - 2 * WATCHED_S - 2)
+    late = await _per_word(tab)
+    await sending
+    words = f"main thread per word, {LATE_WORDS:,} words in one paragraph"
+    return at_most(words, f"{late:.2f} ms", f"{early:.2f} ms at first", late / early, GROWTH)
+
+
+async def _per_word(tab: Tab) -> float:
+    growing = tab.page.locator(".turn.running [data-growing]")
+    words, busy = len((await growing.text_content()).split()), await tab.busy_s()
+    await asyncio.sleep(WATCHED_S)
+    took = await tab.busy_s() - busy
+    return took * 1000 / (len((await growing.text_content()).split()) - words)
