@@ -12,7 +12,8 @@ import sys
 import time
 from collections import Counter
 
-from tests.bench import backup, commit, desk, first_token, keypress, pages, rebuild, relay, rewind, start, tokens
+from tests.bench import (
+    commit, ), backup, commit, desk, first_token, keypress, lighthouse, pages, rebuild, relay, rewind, start, tokens
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
 FIGURES: dict[str, Measure] = {
@@ -27,6 +28,7 @@ FIGURES: dict[str, Measure] = {
     "backup": backup.measure,
     "desk": desk.measure,
     "keypress": keypress.measure,
+    "lighthouse": lighthouse.measure,
 }
 RUNS = 3
 MISSES_THAT_COUNT = 2

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import time
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, summed, within
+from tests.bench.browsed import chromium
+from tests.bench.figures import ROUNDS, Line, Scale, Skipped, at_most, ms, summed, within
 from tests.bench.served import Served, served
 from tests.bench.stories import Story, story_of_turns
 
 LENGTHS, LENGTHS_QUICK = (100, 10_000, 100_000), (100, 1_000, 10_000)
 REQUESTS_MAX, BYTES_MAX_KB = 8, 120
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LOAD_GROWTH, SETTLED_MS = 1.2, 700
+
+
+class Visit(NamedTuple):
+    """A first load of a page: what was asked for, bytes on the wire, and when something was painted."""
+
+    requests: int
+    size: int
+    painted_s: float
 
 
 def measure(scale: Scale) -> list[Line]:
@@ -36,7 +43,7 @@ def measure(scale: Scale) -> list[Line]:
             for index, length in enumerate(lengths)
             if index
         ]
-        return lines + _loaded(servers[-1], stories[-1])
+        return lines + _loaded(servers, stories, lengths)
 
 
 def _rounds(servers: list[Served], stories: list[Story], pages: int) -> list[list[float]]:
@@ -60,14 +67,20 @@ def _page(server: Served, story: Story) -> float:
     return time.perf_counter() - began
 
 
-def _loaded(server: Served, story: Story) -> list[Line]:
-    """What a real browser asks for, and how many bytes come, when it opens the page for the first time."""
-    found = os.environ.get("CHROMIUM_PATH") or next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if not found:
-        print("  skipped: what a browser loads, because there is no Chromium (set CHROMIUM_PATH)")
+def _loaded(servers: list[Served], stories: list[Story], lengths: tuple[int, ...]) -> list[Line]:
+    """What a real browser asks for when it opens the page for the first time, and when it paints something."""
+    urls = [
+        f"http://127.0.0.1:{server.port}/chats/{story.chats[0]}"
+        for server, story in zip(servers, stories, strict=True)
+    ]
+    try:
+        rounds = asyncio.run(_visits(urls))
+    except Skipped as reason:
+        print(f"  skipped: what a browser loads, because {reason}")
         return []
-    requests, size = asyncio.run(_browse(found, f"http://127.0.0.1:{server.port}/chats/{story.chats[0]}"))
-    return [
+    longest = [one[-1] for one in rounds]
+    requests, size = longest[0].requests, longest[0].size
+    lines = [
         within(
             "requests of a first load", f"{requests}", "stream included", requests, REQUESTS_MAX, "requests"
         ),
@@ -75,27 +88,54 @@ def _loaded(server: Served, story: Story) -> list[Line]:
             "bytes of a first load, on the wire", f"{size / 1000:.1f} kB", "", size / 1000, BYTES_MAX_KB, "kB"
         ),
     ]
+    for index, length in enumerate(lengths[:2]):
+        if index:
+            lines += _flat_load([(one[0], one[index]) for one in rounds], lengths[0], length)
+    return lines
 
 
-async def _browse(chromium: str, url: str) -> tuple[int, int]:
-    from playwright.async_api import async_playwright
+def _flat_load(visits: list[tuple[Visit, Visit]], short: int, long: int) -> list[Line]:
+    few, many, ratio = (
+        median(one.painted_s for one, _ in visits),
+        median(other.painted_s for _, other in visits),
+        median(other.painted_s / one.painted_s for one, other in visits),
+    )
+    kilobytes = [f"{one.size / 1000:.1f} kB" for one in visits[0]]
+    grown = visits[0][1].size / visits[0][0].size
+    what = f"a chat of {long:,} turns"
+    return [
+        at_most(f"first contentful paint, {what}", ms(many), f"{ms(few)} at {short}", ratio, LOAD_GROWTH),
+        at_most(
+            f"bytes of a first load, {what}", kilobytes[1], f"{kilobytes[0]} at {short}", grown, LOAD_GROWTH
+        ),
+    ]
 
+
+async def _visits(urls: list[str]) -> list[list[Visit]]:
+    """Each page by a browser that has never seen it, both in turn, for each round."""
+    async with chromium() as browser:
+        await _visit(browser, urls[0])
+        return [[await _visit(browser, url) for url in urls] for _ in range(ROUNDS)]
+
+
+async def _visit(browser: Any, url: str) -> Visit:
     requests: list[str] = []
     sizes: list[float] = []
 
     def note(event: dict[str, Any]) -> None:
         sizes.append(event["encodedDataLength"])
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium)
-        context = await browser.new_context()
-        context.on("request", lambda request: requests.append(request.url))
-        page = await context.new_page()
-        session = await context.new_cdp_session(page)
-        await session.send("Network.enable")
-        session.on("Network.loadingFinished", note)
-        session.on("Network.dataReceived", lambda event: None)
-        await page.goto(url)
-        await page.wait_for_timeout(1500)
-        await browser.close()
-    return len(requests), int(sum(sizes))
+    context = await browser.new_context()
+    context.on("request", lambda request: requests.append(request.url))
+    page = await context.new_page()
+    session = await context.new_cdp_session(page)
+    await session.send("Network.enable")
+    session.on("Network.loadingFinished", note)
+    await page.goto(url)
+    await page.wait_for_timeout(SETTLED_MS)
+    painted = await page.evaluate(
+        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        " - performance.getEntriesByType('navigation')[0].fetchStart"
+    )
+    await context.close()
+    return Visit(len(requests), int(sum(sizes)), painted / 1000)

@@ -1,4 +1,4 @@
-"""Every page can be used by everyone: no serious finding of axe, on a phone and on a desk."""
+"""Every page can be used by everyone: no finding of axe on any page and in any state, in every theme, and by keys."""
 
 from __future__ import annotations
 
@@ -9,37 +9,72 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.browser import desk
+from tests.support.peer import Peer
+from tests.support.peer_acts import Status
 from tests.support.server import Server
 from tests.support.watch import Watch
 
-PAGES = ("/chats", "/chats/new", "/bots", "/bots/new", "/settings")
+PAGES = ("/chats", "/chats/new", "/bots", "/bots/new", "/settings", "/backups", "/health", "/chats/none")
 
 
-async def serious(page: Page) -> list[Any]:
+async def findings_of(page: Page) -> list[Any]:
     found = await Axe().run(page)
     return [
-        (one["id"], [node["target"] for node in one["nodes"]][:4])
-        for one in found.response["violations"]
-        if one["impact"] in ("serious", "critical")
+        (one["id"], [node["target"] for node in one["nodes"]][:4]) for one in found.response["violations"]
     ]
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-async def test_no_page_has_a_serious_finding(page: Page, watch: Watch, server: Server, width: int) -> None:
+async def themed(page: Page, server: Server, theme: str, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
+    await page.context.add_cookies([{"name": "theme", "value": theme, "url": server.url}])
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "phosphor"), (1440, "light")])
+async def test_no_page_has_a_finding(
+    page: Page, watch: Watch, server: Server, width: int, theme: str
+) -> None:
+    await themed(page, server, theme, width)
+    await page.goto(server.url + "/chats")
+    findings = {"the first page anybody sees": await findings_of(page)}
     chat = desk.begin_story(server)
     await desk.open_chat(page, server, chat)
-    await desk.say(page, 'I come in. "Good evening."')
-    await desk.answered(page)
-    findings = {f"/chats/{chat}": await serious(page)}
+    findings["a story without a turn"] = await findings_of(page)
     await page.click("#drawer-panel summary")
-    findings["the drawer"] = await serious(page)
+    findings["the drawer"] = await findings_of(page)
     bot = server.request("GET", "/bots").json["bots"][0]["id"]
-    for path in (*PAGES, f"/bots/{bot}", f"/bots/{bot}/kickoff", "/chats/none"):
+    for path in (*PAGES, f"/bots/{bot}", f"/bots/{bot}/kickoff"):
         await page.goto(server.url + path)
-        findings[path] = await serious(page)
+        findings[path] = await findings_of(page)
+    await page.click("button[value=parse]")
+    await expect(page.locator(".kickoff-fields")).to_be_visible()
+    findings["the fields of an opening"] = await findings_of(page)
+    assert server.request("POST", "/backups").status in (200, 202, 303)
+    await page.goto(server.url + "/backups")
+    await page.locator(".card-actions a").first.click(timeout=20_000)
+    findings["what going back would change"] = await findings_of(page)
     assert not {path: found for path, found in findings.items() if found}
     watch.errors[:] = [error for error in watch.errors if not error.endswith("/chats/none")]
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "phosphor")])
+async def test_no_reply_has_a_finding_while_it_grows_nor_when_it_failed(
+    page: Page, told: Server, peer: Peer, width: int, theme: str
+) -> None:
+    await themed(page, told, theme, width)
+    await desk.open_chat(page, told, desk.begin_story(told))
+    await desk.say(page, 'I come in. "Good evening."')
+    await desk.growing(page, 40)
+    findings = {"growing": await findings_of(page)}
+    await page.focus(".stop")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".trouble-text")).to_be_visible()
+    findings["stopped"] = await findings_of(page)
+    await expect(page.locator(desk.BOX)).to_be_focused()  # not lost with the button it was on
+    peer.script(*[Status(503)] * 8)
+    await page.locator(".turn.bot button", has_text="Retry").click()
+    await expect(page.locator(".trouble-text")).to_contain_text("503", timeout=20_000)
+    findings["failed"] = await findings_of(page)
+    assert not {state: found for state, found in findings.items() if found}
 
 
 async def test_a_story_is_written_with_the_keyboard_alone(page: Page, server: Server) -> None:

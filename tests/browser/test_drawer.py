@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser import desk
-from tests.browser.test_access import serious
+from tests.browser.test_access import findings_of
 from tests.support.server import Server
 from tests.support.watch import Watch
 
@@ -233,7 +233,7 @@ async def test_a_scene_is_closed_and_pins_are_set_in_place(page: Page, server: S
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_serious_finding_with_every_editor_open(
+async def test_no_finding_with_every_editor_open(
     page: Page, watch: Watch, server: Server, width: int, scheme: str
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
@@ -263,7 +263,7 @@ async def test_no_serious_finding_with_every_editor_open(
     await form.get_by_role("button", name="Save").click()
     await expect(form.locator(".newer").first).to_be_visible()
     await page.evaluate("document.querySelectorAll('#drawer details').forEach(one => { one.open = true })")
-    assert not await serious(page)
+    assert not await findings_of(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     sheet = page.locator(".drawer-sheet")
     assert await sheet.evaluate("one => one.scrollWidth <= one.clientWidth")

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser import desk
-from tests.browser.test_access import serious
+from tests.browser.test_access import findings_of
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
 from tests.support.server import Server
@@ -235,27 +235,27 @@ async def test_while_a_reply_grows_stopping_it_first_is_one_press(
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_nothing_of_it_has_a_serious_finding_or_is_wider_than_the_page(
+async def test_nothing_of_it_has_a_finding_or_is_wider_than_the_page(
     page: Page, watch: Watch, told: Server, width: int
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
     page, other = await two_tabs(page, watch, told, "One.", "Two.")
     await other.close()
     await write_again(page, "2 of 2")
-    findings = {"the latest exchange": await serious(page)}
+    findings = {"the latest exchange": await findings_of(page)}
     await edit(page)
-    findings["one's own turn being edited"] = await serious(page)
+    findings["one's own turn being edited"] = await findings_of(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await page.keyboard.press("Escape")
     await turn(page, "bot", 0).locator(".rewind-link").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("dialog")).to_be_visible()
-    findings["the question"] = await serious(page)
+    findings["the question"] = await findings_of(page)
     await page.keyboard.press("Enter")
     await expect(page.locator("#notices button")).to_be_visible()
-    findings["the way back"] = await serious(page)
+    findings["the way back"] = await findings_of(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     address = await turn(page, "bot", 0).locator(".rewind-link").get_attribute("href")
     await page.goto(f"{told.url}{address}")
-    findings["the page of the question"] = await serious(page)
+    findings["the page of the question"] = await findings_of(page)
     assert not {what: found for what, found in findings.items() if found}

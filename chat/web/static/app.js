@@ -48,7 +48,7 @@ function refill(shown, fresh) {
   for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
   shown.replaceChildren(...fresh.childNodes);
   globalThis.htmx?.process(shown);
-  if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a"))?.focus({ preventScroll: true });
+  if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a") ?? byId("prose"))?.focus({ preventScroll: true });
 }
 
 /** The element that took the place of `lost` inside `root`. */

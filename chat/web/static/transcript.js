@@ -83,8 +83,15 @@ class Reply {
     const ending = /\n+$/.exec(this.pending)?.[0] ?? "";
     const [first, ...more] = this.pending.slice(0, this.pending.length - ending.length).split(BREAK);
     this.pending = ending;
-    if (first) this.#paragraph().append(first);
+    if (first) this.#append(first);
     for (const text of more) this.#open().append(text);
+  }
+
+  /** One node of text for each paragraph: a browser lays out its last line anew, and not all that stands before it. */
+  #append(text) {
+    const paragraph = this.#paragraph();
+    if (paragraph.lastChild) paragraph.lastChild.appendData(text);
+    else paragraph.append(text);
   }
 
   #paragraph() {
