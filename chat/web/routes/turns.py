@@ -14,10 +14,13 @@ from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, w
 from chat.web.routes.chats import Number, chat_page, composer, story_view
 from chat.web.views.status import as_json as status_json
 from chat.web.views.story import Story, read_story, read_with_drawer
+from chat.web.views.transcript import WINDOW
 
 router = APIRouter()
 _TURNS_AFTER = 8
 """Steps shown after a turn that a link leads to, so that it can be read in its place."""
+_LATEST = 6
+"""Turns that are read where only the last ones are asked for: a tab waits for them while the player does."""
 
 
 @router.post("/chats/{chat_id}/turns")
@@ -124,7 +127,7 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
 
 async def turns_part(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
     """Some turns and, out of band, the status line."""
-    story = await read_story(engine_of(request), chat_id)
+    story = await read_story(engine_of(request), chat_id, limit=_LATEST)
     return part(request, *_entries(story, wanted), status_part(story, oob=True), status=202)
 
 
@@ -149,8 +152,8 @@ async def _story_with(request: Request, chat_id: str, turn_id: str) -> Story | N
 
     Raises NotFound when it is no turn of this chat at all.
     """
-    engine = engine_of(request)
-    story = await read_story(engine, chat_id)
+    engine, is_page = engine_of(request), not (is_htmx(request) or wants_json(request))
+    story = await read_story(engine, chat_id, limit=WINDOW if is_page else _LATEST)
     if any(turn.id == turn_id for turn in story.turns):
         return story
     async with engine.store.reading() as reader:

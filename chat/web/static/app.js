@@ -341,7 +341,7 @@ addEventListener("pageshow", ({ persisted }) => {
 
 document.addEventListener("submit", (event) => {
   const isTurn = composer && event.target === composer.form;
-  if (!isTurn && !event.target.matches("#transcript form, form[data-travel]")) return;
+  if (!isTurn && !event.target.matches("#transcript form, #stop, form[data-travel]")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   if (isTurn) composer.send();
