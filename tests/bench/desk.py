@@ -1,8 +1,9 @@
 """At the desk of a chat, in a browser: from Send to one's own words and to the first word of the reply, and what a
 streamed word costs the page.
 
-Words count as shown when they stand in the page; the frame that paints them is the next one. The upstream answers
-at once. Nothing of the answer is made up by the page: one's own words come back from the server, committed.
+Words count as shown when they stand in the page; the frame that paints them is the next one. The first word of the
+upstream comes at once, the others at a pace. Nothing of the answer is made up by the page: one's own words come back
+from the server, committed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.bench.upstream import PACE_S
 SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
 OWN_MS, FIRST_MS, FLAT = 15, 25, 1.1
 TOKEN_MS, THOUSAND_MS, GROWTH = 1.0, 50, 1.2
-PACED, LATE_WORDS, WATCHED_S = 200, 1_200, 2.0
+ANSWER, PACED, LATE_WORDS, WATCHED_S = 40, 200, 1_200, 2.0
 SEND = """prose => new Promise((done) => {
   const seen = {};
   const story = document.getElementById("transcript");
@@ -60,7 +61,7 @@ def measure(scale: Scale) -> list[Line]:
         first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
         with served(first, port) as few, served(second, port) as many:
             chats = [(few, first.chats[0]), (many, second.chats[0])]
-            return asyncio.run(_measured(chats, scale.of(12, 3), turns))
+            return asyncio.run(_measured(chats, scale.of(6, 3), turns))
 
 
 async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int) -> list[Line]:
@@ -90,7 +91,7 @@ async def _rounds(tabs: list[Tab], sent: int) -> list[list[dict[str, float]]]:
     for number in range(ROUNDS):
         taken = []
         for count in range(sent):
-            prose = f"And then? bench:tell:{number * sent + count}"
+            prose = f"And then, {number}, {count}? bench:pace:{ANSWER}"
             taken.append([await _sent(tab, prose) for tab in tabs])
         rounds.append(
             [
@@ -118,7 +119,7 @@ async def _costs(tabs: list[Tab], turns: int) -> list[Line]:
     few = tabs[0]
     flood = median([await _busy_ms(few, "bench:flood:1000") for _ in range(ROUNDS)])
     rest = median([await _busy_ms(few, "bench:flood:1") for _ in range(ROUNDS)])
-    paced = [[await _busy_ms(tab, f"bench:pace:{PACED}") / PACED for tab in tabs] for _ in range(3)]
+    paced = [[await _busy_ms(tab, f"bench:prose:{PACED}") / PACED for tab in tabs] for _ in range(3)]
     early, late = (median(column) for column in zip(*paced, strict=True))
     return [
         within(
@@ -151,15 +152,15 @@ async def _busy_ms(tab: Tab, mark: str) -> float:
 
 
 async def _late_words(tab: Tab) -> Line:
-    """What a word costs late in a long paragraph, beside what it costs at the beginning."""
-    sending = asyncio.ensure_future(_said(tab, f"bench:pace:{LATE_WORDS}"))
+    """What a word costs late in a long reply, beside what it costs at the beginning."""
+    sending = asyncio.ensure_future(_said(tab, f"bench:prose:{LATE_WORDS}"))
     await tab.page.wait_for_selector(".turn.running [data-growing] p")
     await asyncio.sleep(1)
     early = await _per_word(tab)
     await asyncio.sleep(LATE_WORDS * PACE_S - 2 * WATCHED_S - 2)
     late = await _per_word(tab)
     await sending
-    words = f"main thread per word, {LATE_WORDS:,} words in one paragraph"
+    words = f"main thread per word, {LATE_WORDS:,} words in paragraphs"
     return at_most(words, f"{late:.2f} ms", f"{early:.2f} ms at first", late / early, GROWTH)
 
 

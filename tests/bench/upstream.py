@@ -4,7 +4,8 @@
 
 What it does is named in the words of the player, the last such mark counts:
 `bench:flood:N` N tokens, many in a write; `bench:steady:N` the same with one write each; `bench:pace:N` one every
-10 ms with the time of sending in it; `bench:tell:N` text N of the pool, at once. Floods begin with a stamped token.
+10 ms with the time of sending in it; `bench:prose:N` N at that pace, in paragraphs; `bench:tell:N` text N of the
+pool, at once. Floods begin with a stamped token.
 A question for a structured answer gets an empty object.
 """
 
@@ -23,8 +24,9 @@ from functools import cache
 from tests.bench.stories import Words
 
 PACE_S = 0.01
-_MARK = re.compile(rb"bench:(flood|steady|pace|tell):(\d+)")
+_MARK = re.compile(rb"bench:(flood|steady|pace|prose|tell):(\d+)")
 _TOKENS_IN_A_WRITE = 64
+WORDS_OF_A_PARAGRAPH = 60
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
@@ -115,6 +117,14 @@ def _paced(number: int) -> Iterator[bytes]:
         yield event(stamp())
 
 
+def _prose(number: int) -> Iterator[bytes]:
+    due = time.monotonic()
+    for index in range(number):
+        due += PACE_S
+        time.sleep(max(0.0, due - time.monotonic()))
+        yield event(token_text(index) + ("\n\n" if index % WORDS_OF_A_PARAGRAPH == 0 else ""))
+
+
 def _told(number: int) -> Iterator[bytes]:
     words = _words().told
     for word in words[number % len(words)].text.split(" "):
@@ -125,7 +135,14 @@ def _answered(number: int) -> Iterator[bytes]:
     yield event("{}")
 
 
-_ACTS = {"flood": _flooded, "steady": _steady, "pace": _paced, "tell": _told, "answer": _answered}
+_ACTS = {
+    "flood": _flooded,
+    "steady": _steady,
+    "pace": _paced,
+    "prose": _prose,
+    "tell": _told,
+    "answer": _answered,
+}
 
 
 def _serve(connection: socket.socket) -> None:

@@ -4,6 +4,7 @@
 const MOST_WAITING = 5000; // pieces kept while a gap before them is being filled
 const REMEMBERED = 100; // finished replies whose late pieces are known and dropped
 const AT_END = 80; // px from the end within which the reader counts as reading the end
+const CALM = 33; // ms between two paintings of a reply: more of them cost a slow machine much and show an eye nothing
 const BREAK = /\n{2,}/;
 
 /** The elements of a fragment, inert until they are placed. */
@@ -110,7 +111,8 @@ class Reply {
 class Replies {
   #replies = new Map();
   #finished = new Set();
-  #frame = 0;
+  #isDue = false;
+  #painted = 0;
 
   /** `resync()` asks for the text of a reply again. */
   constructor(resync) {
@@ -162,11 +164,20 @@ class Replies {
     return this.#replies.get(turn);
   }
 
+  /** The first words at once, in the next frame; those that follow are gathered for a moment. */
   #later() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      for (const reply of this.#replies.values()) if (reply.place && reply.pending) reply.paint();
-    });
+    if (this.#isDue) return;
+    this.#isDue = true;
+    const inNextFrame = () => requestAnimationFrame(() => this.#paint());
+    const wait = this.#painted + CALM - performance.now();
+    if (wait > 0) setTimeout(inNextFrame, wait);
+    else inNextFrame();
+  }
+
+  #paint() {
+    this.#isDue = false;
+    this.#painted = performance.now();
+    for (const reply of this.#replies.values()) if (reply.place && reply.pending) reply.paint();
   }
 }
 
