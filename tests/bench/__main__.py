@@ -13,7 +13,19 @@ import time
 from collections import Counter
 
 from tests.bench import (
-    commit, ), backup, commit, desk, first_token, keypress, lighthouse, pages, rebuild, relay, rewind, start, tokens
+    backup,
+    commit,
+    desk,
+    first_token,
+    keypress,
+    lighthouse,
+    pages,
+    rebuild,
+    relay,
+    rewind,
+    start,
+    tokens,
+)
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
 FIGURES: dict[str, Measure] = {
