@@ -1,7 +1,8 @@
 """The snapshots of a data folder: which are kept, which one helps a far jump, and how its rows come back.
 
 Only a short cut: with all of them gone, every state is the same and a far jump folds more. What cannot be used is
-left aside with a warning. They hold story text, so `forget` and `delete_all` belong to every erasing of words.
+left aside with a warning. They hold story text, so `forget` and `delete_all` belong to every erasing of words: after
+its commit, once what is being written has ended (`idle` of the engine's snapshots).
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ _ENDING = ".snapshot"
 _PROJECTOR = "select cursor, fingerprint from projector"
 _BRANCHES = "select id, parent_id, fork_step from branches where chat_id = ?"
 _SELECTED = "select branch_id from chats where id = ?"
+_ERASED_SINCE = """
+select 1 from event_log where stream = 'library' and id > ? and kind = 'words_erased' limit 1
+"""
 _FETCHED = 2_000
 _COUNT = "select count(*) from {} where chat_id = ?"
 _UNDO = "select first_event_id, images from undo_rows where chat_id = ? order by first_event_id"
@@ -78,6 +82,8 @@ class Snapshots:
                     continue
                 if log.hash_of(conn, header.head_id) != bytes.fromhex(header.head_hash):
                     raise UnusableSnapshot("it is of another log")
+                if conn.execute(_ERASED_SINCE, (header.head_id,)).fetchone():
+                    raise UnusableSnapshot("words were erased since")
                 if is_shared(header):
                     return path, header
             except (UnusableSnapshot, OSError, ValueError) as problem:

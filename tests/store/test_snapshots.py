@@ -131,6 +131,20 @@ async def test_rows_that_do_not_fit_are_left_aside_and_the_chat_is_folded_anew(
     assert folded == ["anew", "snapshot", "anew"]
 
 
+async def test_a_snapshot_from_before_words_were_erased_is_never_used(
+    told: Store, folded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erasing is played by a fork here: what counts is that it came after the snapshot."""
+    path = await take(told)
+    monkeypatch.setattr(
+        snapshots, "_ERASED_SINCE", snapshots._ERASED_SINCE.replace("words_erased", "branch_forked")
+    )
+    before = rows(told._live.conn)
+    assert await far_away_and_back(told) == before
+    assert "snapshot" not in folded
+    assert not path.exists()
+
+
 async def test_five_of_a_chat_are_kept_ever_further_apart(told: Store) -> None:
     for step in range(7, 67, 2):
         await told.execute(lambda state, at=step: stories.exchange("a", "a-1", at))
