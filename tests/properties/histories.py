@@ -211,9 +211,8 @@ class Telling(RuleBasedStateMachine):
 
     @rule(chat=chat_ids, affinity=st.integers(0, 100))
     def seed(self, chat: str, affinity: int) -> None:
-        self.happen(
-            chat, EdgeSeeded(source=stories.MIRA, target=stories.YOU, affinity=affinity, from_chat_id="a")
-        )
+        seeded = EdgeSeeded(source=stories.MIRA, target=stories.YOU, affinity=affinity, from_chat_id="a")
+        self.happen(chat, seeded)
 
     # What a digest and the player's own hand leave behind
 
