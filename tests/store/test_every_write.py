@@ -139,3 +139,16 @@ async def test_a_restore_leaves_the_old_stories_or_the_new_ones(settings: Settin
     assert len(raised) > 5
     assert [row["id"] for row in list_events(settings, limit=-1)] == old
     assert verify(settings) == []
+
+
+async def test_a_command_is_acknowledged_only_once_its_log_is_synced(settings: Settings) -> None:
+    """TRUST 98: `synchronous=FULL`, so a power cut takes nothing that was acknowledged."""
+    await play(settings, range(1, 5, 2))
+    with FailingDisk(settings.data_dir) as disk:
+        store = await Store.open(settings, Clock())
+        for step in range(5, 15, 2):
+            disk.done.clear()
+            await store.execute(lambda state, s=step: stories.exchange("a", "a-1", s))
+            assert "write" in disk.done
+            assert disk.done[-1] == "sync"
+        await store.close()

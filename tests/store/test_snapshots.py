@@ -66,6 +66,7 @@ async def test_going_back_a_little_is_near_again_after_a_snapshot(told: Store, f
 async def test_a_damaged_snapshot_is_left_aside_with_a_warning(
     told: Store, folded: list[str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """TRUST 85."""
     if what == "another format":
         monkeypatch.setattr(snapshots, "FORMAT", 0)
     path = await take(told)
@@ -92,7 +93,7 @@ async def test_a_damaged_snapshot_is_left_aside_with_a_warning(
 async def test_a_snapshot_of_another_database_or_of_a_later_head_is_not_used(
     told: Store, folded: list[str], settings: Settings, tmp_path: Path
 ) -> None:
-    """The same chat, told otherwise elsewhere."""
+    """The same chat, told otherwise elsewhere (TRUST 85)."""
     other = load_settings(data_dir=tmp_path / "other")
     elsewhere = await Store.open(other, Clock(seed=9))
     await elsewhere.execute(lambda state: [*stories.cast(), *stories.chat("a"), *stories.chat("b")])
@@ -108,6 +109,7 @@ async def test_a_snapshot_of_another_database_or_of_a_later_head_is_not_used(
 
 
 async def test_a_snapshot_by_another_program_is_not_used(told: Store, folded: list[str]) -> None:
+    """TRUST 85."""
     await take(told)
     told._live.conn.execute("update projector set fingerprint = 'another'")
     before = rows(told._live.conn)
@@ -118,7 +120,7 @@ async def test_a_snapshot_by_another_program_is_not_used(told: Store, folded: li
 async def test_rows_that_do_not_fit_are_left_aside_and_the_chat_is_folded_anew(
     told: Store, folded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A whole file whose rows are wrong: what it ends with is held against the log."""
+    """A whole file whose rows are wrong: what it ends with is held against the log (TRUST 85)."""
     read = snapshot_file.read
 
     def shortened(path: Path) -> object:

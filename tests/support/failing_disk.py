@@ -76,6 +76,8 @@ class FailingDisk:
         self._until = 0
         self._stays = False
         self.has_failed = False
+        self.done: list[str] = []
+        """What SQLite did to its files, by the names of its methods."""
 
     def fail(self, at: int, *, stays: bool = False) -> None:
         """Count from one; `stays` makes everything after it fail as well."""
@@ -144,10 +146,14 @@ class FailingDisk:
             ("truncate", _TRUNCATE, _IOERR_TRUNCATE),
             ("sync", _SYNC, _IOERR_FSYNC),
         ):
-            hook = kind(self._or(getattr(real, name), code))
+            hook = kind(self._or(name, getattr(real, name), code))
             self._kept.append(hook)
             setattr(made, name, hook)
         return made
 
-    def _or(self, call: Callable[..., int], code: int) -> Callable[..., int]:
-        return lambda *arguments: code if self._fails() else call(*arguments)
+    def _or(self, name: str, call: Callable[..., int], code: int) -> Callable[..., int]:
+        def hooked(*arguments: Any) -> int:
+            self.done.append(name)
+            return code if self._fails() else call(*arguments)
+
+        return hooked
