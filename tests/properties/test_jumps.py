@@ -1,4 +1,4 @@
-"""Back, forth and across, near and far: after every jump the state is what a fold of the new line gives.
+"""Back, forth and across, near and far: after every jump the state is what a fold of the new line gives (TRUST 86).
 
 The bounds of what can be undone are small here, so that short histories run into all of them. JUMP_EXAMPLES and
 JUMP_STEPS in the environment make it search longer.
