@@ -23,6 +23,7 @@ from chat.engine.engine import Engine
 from chat.errors import ChatError, SettingsError
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
+from chat.llm.policy import Policy
 from chat.observe import get_logger
 from chat.prompts import templates
 from chat.settings import Settings, parse_base_url
@@ -47,7 +48,7 @@ async def running_engine(
         door = Endpoint("demo", demo.start(), SecretStr(token))
         store = await Store.open(settings, clock, serving=True)
         try:
-            gateway = Gateway(clock)
+            gateway = Gateway(clock, _policy(settings))
             engine = Engine(settings, store, gateway, clock, door)
             engine.own_ports = (*own_ports, parse_base_url(door.base_url).port)
             await engine.start()
@@ -172,3 +173,8 @@ def serve(settings: Settings, *, open_browser: bool, clock: Clock, announce: Cal
         raise problem
     if not server.started:
         raise SettingsError("The program could not start.", "The log in the data folder says why.")
+
+
+def _policy(settings: Settings) -> Policy:
+    retries = settings.retries
+    return Policy(retries.tries, retries.longest_wait_s, retries.first_wait_s)

@@ -29,12 +29,15 @@ ChatError
         ProviderPayment      402, or the quota is used up
         ProviderRateLimited  429
         ProviderUnavailable  5xx, refused or dropped connection
+            ProviderBusy     503: no room just now
         ModelNotFound        404 for the model
         ModelLoading         the server is still loading the model
         ContextTooLong       the prompt does not fit
         BadResponse          an answer that cannot be used
             EmptyReply       no text at all
             ThoughtsOnly     reasoning without a reply
+            Declined         the model says that it will not write this
+            HeldBack         the server's filter kept the reply, or its rest
         TimedOut             no first token, or silence between tokens
         EndlessReply         the reply passed the size cap
     BudgetExceeded           the run's limit is reached
@@ -243,6 +246,11 @@ class ProviderUnavailable(ProviderError):
     default_next_step = "See that the model's server is running, then retry."
 
 
+class ProviderBusy(ProviderUnavailable):
+    code = "busy"
+    default_next_step = "Retry in a while, or take another model."
+
+
 class ModelNotFound(ProviderError):
     code = "model_not_found"
     default_next_step = "Choose a model from the list in Settings, then retry."
@@ -272,6 +280,16 @@ class EmptyReply(BadResponse):
 class ThoughtsOnly(BadResponse):
     code = "thoughts_only"
     default_next_step = "Raise the reply length in Settings or choose a model that thinks less, then retry."
+
+
+class Declined(BadResponse):
+    code = "declined"
+    default_next_step = "Retry, say it in another way, or choose another model in Settings."
+
+
+class HeldBack(BadResponse):
+    code = "held_back"
+    default_next_step = "Say it in another way, then retry."
 
 
 class TimedOut(ProviderError):

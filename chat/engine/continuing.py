@@ -103,13 +103,15 @@ async def _asked(
     with run.step("narrate", model=prepared.model):
         try:
             seam = Seam(before, is_literal=not as_instruction)
-            await narrate.stream(engine, run, narration, [], name, seam)
+            with narrate.while_silent(engine, run, narration, name):
+                await narrate.stream(engine, run, narration, [], name, seam)
         except ProviderError as error:
             problem = error
         finally:
             await narration.aclose()
     if problem and not as_instruction and _is_refusal(problem, narration.text):
         return problem
+    narrate.note(engine, prepared, problem)
     text = joined(before, narration.text, is_literal=not as_instruction)
     if (
         (problem is None or isinstance(problem, EmptyReply))

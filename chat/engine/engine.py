@@ -40,9 +40,10 @@ from chat.engine.impact import Impact
 from chat.engine.local_servers import LocalServers
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
+from chat.engine.server_notes import ServerNotes
 from chat.engine.snapshots import Snapshots
 from chat.engine.timeline import Moved, Steps
-from chat.engine.turn import Accepted, start_reply
+from chat.engine.turn import Accepted, Unstored, start_reply
 from chat.errors import NotFound, StoreFull, StoreReadOnly
 from chat.interop.transcripts import Format
 from chat.llm.calls import Endpoint, ModelInfo, Probe
@@ -67,6 +68,8 @@ class Engine:
         self.hub = Hub(clock.new_id().lower(), self._snapshot)
         self.runs = Runs()
         self.digests = Digests()
+        self.server_notes = ServerNotes(clock)
+        self.unstored: dict[str, Unstored] = {}
         self.background: dict[str, RunStatus] = {}
         self.history_from: dict[tuple[str, str], str] = {}
         self.unclosed: set[str] = set()
@@ -131,6 +134,11 @@ class Engine:
     def classifier_model(self) -> str:
         connection = self.settings.connection
         return DEMO_CLASSIFIER if self.is_demo else connection.classifier_model or connection.narrative_model
+
+    def other_model(self) -> str:
+        """The configured model that does not write the story and could: the one that reads. Empty without one."""
+        reading = "" if self.is_demo else self.settings.connection.classifier_model
+        return reading if reading != self.narrative_model() else ""
 
     async def update_connection(self, update: ConnectionUpdate) -> None:
         self.settings = save_connection(self.settings, update, self.own_ports)
@@ -230,8 +238,11 @@ class Engine:
             raise NotFound("There is no such turn in this chat.")
         return False
 
-    async def retry(self, chat_id: str, turn_id: str, prose: str | None = None) -> str:
-        return await timeline.retry(self, chat_id, turn_id, prose)
+    async def retry(
+        self, chat_id: str, turn_id: str, prose: str | None = None, *, with_other_model: bool = False
+    ) -> str:
+        model = self.other_model() if with_other_model else ""
+        return await timeline.retry(self, chat_id, turn_id, prose, model)
 
     async def go_on_from(self, chat_id: str, turn_id: str, prose: str) -> str:
         """Fork at one of the player's own turns, say it in other words, and have it answered."""
@@ -321,7 +332,7 @@ class Engine:
         run = self.runs.get(chat_id)
         if run is None:
             return self.background.get(chat_id, RunStatus("idle", ""))
-        return RunStatus(run.status, run.detail, run.reply_id)
+        return RunStatus(run.status, run.detail, run.reply_id, run.wait_s)
 
     def running_reply(self, chat_id: str) -> RunningReply | None:
         run = self.runs.get(chat_id)
@@ -355,4 +366,10 @@ class Engine:
         told = (
             {"turn": running.turn_id, "speaker": running.speaker, "text": running.text} if running else None
         )
-        return {"head": self.store.head, "status": status.status, "detail": status.detail, "running": told}
+        return {
+            "head": self.store.head,
+            "status": status.status,
+            "detail": status.detail,
+            "running": told,
+            "blocks": chat_id in self.unstored,
+        }

@@ -16,6 +16,9 @@ import msgspec
 ITEMS_KEPT = 8192
 """Items a channel keeps for subscribers and for resuming; at a token an item, well over a minute of a fast model."""
 
+STREAMS_MAX = 128
+"""Streams that may be open at once. A browser needs one; whoever opens more ends the oldest."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -178,6 +181,7 @@ class Subscription:
         self.closed = True
         for channel in self._channels:
             channel.leave(self)
+        self._hub.forget(self)
         self._woken.set()
 
 
@@ -188,16 +192,25 @@ class Hub:
         self.epoch = epoch
         self._snapshot = snapshot
         self._channels: dict[str | None, Channel] = {}
+        self._open: dict[Subscription, None] = {}
         self.closed = False
 
     def channel(self, chat_id: str | None) -> Channel:
         return self._channels.setdefault(chat_id, Channel(chat_id))
 
     def subscribe(self, chat_ids: Sequence[str]) -> Subscription:
-        return Subscription(self, chat_ids)
+        """A new listener; where there are too many, the oldest is let go."""
+        if len(self._open) >= STREAMS_MAX:
+            next(iter(self._open)).close()
+        subscription = Subscription(self, chat_ids)
+        self._open[subscription] = None
+        return subscription
+
+    def forget(self, subscription: Subscription) -> None:
+        self._open.pop(subscription, None)
 
     def subscriber_count(self) -> int:
-        return len({one for channel in self._channels.values() for one in channel.subscribers})
+        return len(self._open)
 
     def token(self, chat_id: str, turn_id: str, offset: int, text: str) -> None:
         self.channel(chat_id).publish(Token(turn_id, offset, text))
@@ -229,6 +242,5 @@ class Hub:
 
     def close(self) -> None:
         self.closed = True
-        for channel in list(self._channels.values()):
-            for subscription in list(channel.subscribers):
-                subscription.close()
+        for subscription in list(self._open):
+            subscription.close()

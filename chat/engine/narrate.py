@@ -6,7 +6,8 @@ Whatever the model's server does, what has arrived is kept: in the run for the t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,10 @@ from chat.engine.keeping import Keeping
 from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
 from chat.engine.run import Run
-from chat.errors import ProviderError
+from chat.errors import ContextTooLong, Declined, ProviderBusy, ProviderError, ProviderRateLimited
 from chat.llm.calls import CallRecord, Message, NarrateRequest, Piece
 from chat.llm.narration import Narration
+from chat.llm.policy import Waiting
 from chat.prompts.continuing import Seam
 from chat.store.state import State
 
@@ -52,19 +54,58 @@ async def tell(engine: Engine, run: Run) -> Told:
     if run.is_stopping():
         return Told(ending_of(engine, run, "", None, prepared, call_id), None, call_id)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), request_of(engine, prepared))
-    asked = asyncio.create_task(_ask(narration))
-    problem: ProviderError | None = None
-    try:
-        await _start(engine, run, prepared)
-        with run.step("narrate", model=prepared.model):
-            await stream(engine, run, narration, await asked, name)
-    except ProviderError as error:
-        problem = error
-    finally:
-        await narration.aclose()
-        await asyncio.gather(asked, return_exceptions=True)
+    problem = await _listen(engine, run, prepared, narration, name)
+    note(engine, prepared, problem)
     ending = ending_of(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)
+
+
+async def _listen(
+    engine: Engine, run: Run, prepared: Prepared, narration: Narration, name: str
+) -> ProviderError | None:
+    """Asks, tells the log that a reply begins, and reads it to its end; returns why it is not a whole one."""
+    with while_silent(engine, run, narration, name):
+        asked = asyncio.create_task(_ask(narration))
+        try:
+            await _start(engine, run, prepared)
+            with run.step("narrate", model=prepared.model):
+                await stream(engine, run, narration, await asked, name)
+        except ProviderError as error:
+            return error
+        finally:
+            await narration.aclose()
+            await asyncio.gather(asked, return_exceptions=True)
+    return None if run.is_stopping() else narration.withheld()
+
+
+@contextmanager
+def while_silent(engine: Engine, run: Run, narration: Narration, name: str) -> Iterator[None]:
+    """Says what is waited for until the first word comes: a server that is asked again, or one that takes long."""
+
+    def waits(waiting: Waiting) -> None:
+        run.pause(waiting.wait_s, waiting.error.message)
+
+    def is_slow() -> None:
+        if not run.text and run.status == "thinking" and not run.wait_s:
+            run.tell("thinking", f"{name} is still thinking; {engine.endpoint().name} takes its time.")
+
+    narration.on_wait = waits
+    timer = asyncio.get_running_loop().call_later(engine.settings.timeouts.slow_s, is_slow)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def note(engine: Engine, prepared: Prepared, problem: ProviderError | None) -> None:
+    """What the server said about itself counts for the next request."""
+    endpoint, notes = engine.endpoint().name, engine.server_notes
+    if problem is None:
+        notes.answers(endpoint)
+    elif problem.retry_after_s and isinstance(problem, ProviderRateLimited | ProviderBusy):
+        notes.rests(endpoint, problem.retry_after_s)
+    elif isinstance(problem, ContextTooLong) and not problem.partial:
+        notes.too_long(endpoint, prepared.model, int(prepared.written.manifest.get("total_tokens", 0)))
 
 
 def request_of(
@@ -145,7 +186,7 @@ def ending_of(
     code, message, next_step = _error(run, problem)
     reason = "user_stop" if run.cause == "user_stop" else "error" if code else "complete"
     chat = engine.store.library.chats[run.chat_id]
-    kept = text.strip()
+    kept = "" if isinstance(problem, Declined) else text.strip()
     is_cut = run.narration is not None and run.narration.finish == "length"
     return Ending(
         text=kept,

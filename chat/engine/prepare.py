@@ -66,7 +66,7 @@ class Prepared:
 
 async def prepare(engine: Engine, run: Run) -> Prepared:
     """Retrieve and assemble. Raises DoesNotFit when the must tier alone is too large, Refused without a model."""
-    model = engine.narrative_model()
+    model = run.model = run.model or engine.narrative_model()
     if not model:
         raise Refused("No model is chosen for the story.", "Choose one in Settings, then retry.")
     await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
@@ -127,8 +127,8 @@ def _write(
     words = drafted or (heard.pop().text if heard and heard[-1].is_you else None)
     directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
     given = _input(context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
-    taken = count(run.written_on) if run and run.written_on else 0
-    budget, history_from = _budget(engine, taken), _history_from(engine, chat_id, context.bot.id)
+    taken, model = (count(run.written_on) if run.written_on else 0, run.model) if run else (0, "")
+    budget, history_from = _budget(engine, taken, model), _history_from(engine, chat_id, context.bot.id)
     written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
     if written is None:
         assembled = assemble(given, budget, count, history_from=history_from)
@@ -157,10 +157,17 @@ def _prompt_memory(found: Found) -> PromptMemory:
     return PromptMemory(found.memory_id, found.text, found.score, found.why, found.left_out)
 
 
-def _budget(engine: Engine, taken: int = 0) -> Budget:
-    """The prompt's share of the budget: the reply needs room too, and what is `taken` by the part there is of it."""
+def _budget(engine: Engine, taken: int = 0, model: str = "") -> Budget:
+    """The prompt's share of the budget: the reply needs room too, and what is `taken` by the part there is of it.
+
+    A model that said it cannot read that much gets less.
+    """
     budget, reply = engine.settings.budget, engine.settings.connection.reply_tokens
-    hard = max(budget.narrative_hard_tokens - reply, budget.narrative_hard_tokens // 2) - taken
+    hard = max(budget.narrative_hard_tokens - reply, budget.narrative_hard_tokens // 2)
+    hard = (
+        engine.server_notes.reach_tokens(engine.endpoint().name, model or engine.narrative_model(), hard)
+        - taken
+    )
     return Budget(hard, min(budget.narrative_soft_tokens, hard))
 
 

@@ -147,9 +147,12 @@ async def close_interrupted(engine: Engine, chat_id: str) -> None:
 async def close_turn(engine: Engine, turn: Turn) -> None:
     journal = engine.store.reply_journal(turn.id)
     chat = engine.store.library.chats[turn.chat_id]
-    ending = interrupted(turn.model, journal.read().strip(), engine.names_of(chat))
+    unstored = engine.unstored.get(turn.chat_id)
+    text = unstored.text if unstored and unstored.turn_id == turn.id else journal.read().strip()
+    ending = interrupted(turn.model, text, engine.names_of(chat))
     await engine.store.execute(lambda state: _closed(engine, state, turn, ending), caused_by=turn.id)
     journal.remove()
+    engine.unstored.pop(turn.chat_id, None)
     log.info("reply_recovered", chat_id=turn.chat_id, turn_id=turn.id, kept_chars=len(ending.text))
 
 

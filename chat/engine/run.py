@@ -28,11 +28,15 @@ StopCause = Literal["", "user_stop", "shutdown"]
 
 
 class RunStatus(NamedTuple):
-    """What a chat is doing: one of the seven statuses, a sentence, and the turn being written, if any."""
+    """What a chat is doing: one of the seven statuses, a sentence, and the turn being written, if any.
+
+    `wait_s` is how long it is until a server that could not answer is asked again; None when nobody waits for that.
+    """
 
     status: Status
     detail: str
     turn_id: str | None = None
+    wait_s: float | None = None
 
 
 class RunningReply(NamedTuple):
@@ -60,14 +64,28 @@ class Run:
     """What stood there before, where a reply is written on and not begun."""
     status: Status = "thinking"
     detail: str = ""
+    model: str = ""
+    asks_again_at_s: float | None = None
     cause: StopCause = ""
     narration: Narration | None = None
     journal: ReplyJournal | None = None
     task: asyncio.Task[None] | None = None
     finished: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def wait_s(self) -> float | None:
+        """Until the server is asked again, if that is what is being waited for."""
+        at_s = self.asks_again_at_s
+        return None if at_s is None else max(at_s - self.clock.monotonic_s(), 0.0)
+
+    def pause(self, wait_s: float, why: str) -> None:
+        """The request goes out once more after a while."""
+        self.tell("thinking", why)
+        self.asks_again_at_s = self.clock.monotonic_s() + wait_s
+
     def tell(self, status: Status, detail: str) -> None:
         """Say what is happening, once for each change."""
+        self.asks_again_at_s = None
         if (status, detail) != (self.status, self.detail):
             self.status, self.detail = status, detail
             self.hub.send(self.chat_id, "status", {"status": status, "detail": detail, "turn": self.reply_id})

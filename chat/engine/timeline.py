@@ -16,7 +16,7 @@ from chat.domain.events import NewEvent, SceneOpened, story
 from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.lineage import branch_at, owner_of
 from chat.domain.segments import parse_segments
-from chat.domain.turns import Turn, check_text
+from chat.domain.turns import Turn, check_text, is_spoken
 from chat.engine.rewording import taken_along, visible
 from chat.engine.run import Run
 from chat.engine.turn import start_reply
@@ -65,23 +65,28 @@ class Steps:
     redo: str
 
 
-async def retry(engine: Engine, chat_id: str, turn_id: str, prose: str | None = None) -> str:
+async def retry(engine: Engine, chat_id: str, turn_id: str, prose: str | None = None, model: str = "") -> str:
     """Write the latest reply again on a fork from right before it; with `prose`, one's own turn too.
 
+    A turn of one's own that nobody answered gets its reply. `model` is one to ask instead of the usual one.
     Returns the new reply's turn id. Raises NotFound, Refused when it is not the latest reply, TurnRunning, and what
     refuses a text.
     """
     chat = chats.known(engine.store.library.chats.get(chat_id))
     text = None if prose is None else check_text(prose, engine.settings.limits.turn_chars)
     run = engine.new_run(chat_id)
+    run.model = model
     engine.runs.reserve(run)
     try:
         await engine.close_interrupted(chat_id)
-        speaker = await (
-            _said_again(engine, run, chat, text, lambda state: _answered(state, chat_id, turn_id))
-            if text
-            else _fork(engine, run, chat, turn_id)
-        )
+        if text:
+            speaker = await _said_again(
+                engine, run, chat, text, lambda state: _answered(state, chat_id, turn_id)
+            )
+        elif await _is_unanswered(engine, chat, turn_id):
+            run.user_turn_id, speaker = turn_id, chat.bot_ids[0]
+        else:
+            speaker = await _fork(engine, run, chat, turn_id)
     except BaseException:
         engine.runs.release(run)
         raise
@@ -280,6 +285,18 @@ def _tell_composer(engine: Engine, chat_id: str) -> None:
     """A draft is no event: what the commit told came before it was there."""
     told = {"head": engine.store.head, "kinds": [], "parts": ["draft"], "turns": []}
     engine.hub.send(chat_id, "event", told)
+
+
+async def _is_unanswered(engine: Engine, chat: Chat, turn_id: str) -> bool:
+    """Whether these are the player's words at the end of the story: their reply could not even begin."""
+    async with engine.store.reading() as reader:
+        latest = (await views.transcript(reader, engine.store.library, chat.id, limit=1)).turns
+    return (
+        bool(latest)
+        and latest[0].id == turn_id
+        and latest[0].role == "user"
+        and is_spoken(latest[0].segments)
+    )
 
 
 async def _fork(engine: Engine, run: Run, chat: Chat, turn_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chat.domain import chats, exchange, resets
 from chat.domain.events import NewEvent, ledger
@@ -42,6 +42,14 @@ class Accepted:
     turn_id: str
     reply_id: str | None
     repeated: bool = False
+
+
+class Unstored(NamedTuple):
+    """A reply that was written and that the database did not take: its text is here and, if possible, in a file."""
+
+    turn_id: str
+    text: str
+    problem: StoreError
 
 
 async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: str = "") -> Accepted:
@@ -159,6 +167,7 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None, keep
         with run.step("remember"):
             await keep(engine, run, ending, told)
         (run.journal or engine.store.reply_journal(run.reply_id)).remove()
+        engine.unstored.pop(run.chat_id, None)
     except StoreError as error:
         problem = error
         log.error("reply_not_stored", code=error.code)
@@ -170,6 +179,7 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None, keep
     finally:
         if problem:
             engine.unclosed.add(run.chat_id)
+            engine.unstored[run.chat_id] = Unstored(run.reply_id, ending.text, problem)
         engine.runs.release(run)
     _say_how_it_ended(run, ending, problem)
     if ending.text and not problem and run.cause != "shutdown":
@@ -193,7 +203,8 @@ def _say_how_it_ended(run: Run, ending: Ending, problem: StoreError | None) -> N
     message, next_step = ending.error_message or reason.message, ending.error_next_step or reason.next_step
     if problem:
         message, next_step = problem.message, problem.next_step
-    stop = {"reason": "error" if problem else ending.stop_reason, "message": message, "next_step": next_step}
+    stop: dict[str, Any] = {"reason": "error" if problem else ending.stop_reason}
+    stop |= {"message": message, "next_step": next_step, "blocks": problem is not None}
     run.hub.send(run.chat_id, "stop_reason", {"turn": run.reply_id, **stop})
     run.hub.send(run.chat_id, "done", {"turn": run.reply_id})
     run.tell(

@@ -53,13 +53,17 @@ class _Raw(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """What one event brought. `error` is the server's error object, whatever its shape."""
+    """What one event brought. `error` is the server's error object, whatever its shape.
+
+    `is_refusal`: the text came in the field in which a model declines.
+    """
 
     text: str = ""
     reasoning: str = ""
     reasoning_field: str = ""
     tool_arguments: str = ""
     finish: str | None = None
+    is_refusal: bool = False
     error: Any = None
     usage: dict[str, Any] | None = None
     model: str | None = None
@@ -116,6 +120,7 @@ def _any(raw: _Raw) -> Chunk:
         reasoning_field=reasoning_field or ("content" if thoughts else ""),
         tool_arguments=_arguments(delta.tool_calls) if delta.tool_calls else "",
         finish=choice.finish_reason or None,
+        is_refusal=bool(delta.refusal and not text),
         error=error or choice.error,
         usage=usage,
         model=model,

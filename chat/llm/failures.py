@@ -23,6 +23,7 @@ from chat.errors import (
     ModelLoading,
     ModelNotFound,
     ProviderAuth,
+    ProviderBusy,
     ProviderError,
     ProviderPayment,
     ProviderRateLimited,
@@ -147,9 +148,9 @@ def _by_words(status: int, said: ServerSaid, name: str, model: str) -> _Verdict 
     if status in (400, 413, 422, 500) and _is_context(said):
         return ContextTooLong, f"The story so far is longer than {model} at {name} can read at once.", ""
     if status in (400, 404, 425, 500, 503) and _LOADING_WORDS.search(said.words):
-        return ModelLoading, f"{name} is still loading {model}; no reply was written.", ""
+        return ModelLoading, f"{name} is still loading {model}.", ""
     if status == 429 and set(said.code.split()) & _QUOTA_CODES:
-        return ProviderPayment, f"The account at {name} has no credit left; no reply was written.", ""
+        return ProviderPayment, f"The account at {name} has no credit left.", ""
     return None
 
 
@@ -162,27 +163,28 @@ def _by_status(status: int, said: ServerSaid, name: str, model: str) -> _Verdict
     if 300 <= status < 400:
         return ProviderUnavailable, f"{name} points to another address; it was not followed.", _ADDRESS_STEP
     if status >= 500:
-        return ProviderUnavailable, f"{name} failed ({status}); no reply was written.", ""
-    return BadResponse, f"{name} refused the request ({status}); no reply was written.", ""
+        return ProviderUnavailable, f"{name} failed ({status}).", ""
+    return BadResponse, f"{name} refused the request ({status}).", ""
 
 
 _ADDRESS_STEP = "Check the base URL in Settings (it usually ends in /v1), then retry."
 _BY_STATUS: dict[int, _Verdict] = {
-    401: (ProviderAuth, "{name} did not accept the key (401); no reply was written.", ""),
+    401: (ProviderAuth, "{name} did not accept the key (401).", ""),
     403: (
         ProviderAuth,
-        "{name} does not allow this (403); no reply was written.",
+        "{name} does not allow this (403).",
         "Check the key in Settings and whether the account may use this model, then retry.",
     ),
-    402: (ProviderPayment, "{name} wants to be paid first (402); no reply was written.", ""),
-    408: (ProviderUnavailable, "{name} gave up waiting (408); no reply was written.", "Retry."),
+    402: (ProviderPayment, "{name} wants to be paid first (402).", ""),
+    408: (ProviderUnavailable, "{name} gave up waiting (408).", "Retry."),
     413: (
         ContextTooLong,
-        "{name} says the request is too large (413); no reply was written.",
+        "{name} says the request is too large (413).",
         "",
     ),
-    429: (ProviderRateLimited, "{name} has had too many requests just now (429); no reply was written.", ""),
-    503: (ProviderUnavailable, "{name} has no room just now (503); no reply was written.", ""),
+    429: (ProviderRateLimited, "{name} has had too many requests just now (429).", ""),
+    503: (ProviderBusy, "{name} has no room just now (503).", ""),
+    529: (ProviderBusy, "{name} has no room just now (529).", ""),
 }
 
 
@@ -192,8 +194,8 @@ def _is_context(said: ServerSaid) -> bool:
 
 def _not_found(status: int, said: ServerSaid, name: str, model: str) -> _Verdict:
     if model and (_MODEL_WORDS.search(said.words) or "model_not_found" in said.code):
-        return ModelNotFound, f"{name} has no model called {model}; no reply was written.", ""
-    sentence = f"{name} does not know this address ({status}); no reply was written."
+        return ModelNotFound, f"{name} has no model called {model}.", ""
+    sentence = f"{name} does not know this address ({status})."
     return ProviderUnavailable, sentence, _ADDRESS_STEP
 
 
@@ -221,18 +223,18 @@ def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:
                 getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed"
             )
             return ProviderUnavailable(
-                f"The secure connection to {host} could not be trusted ({reason}); nothing was sent.",
+                f"The secure connection to {host} could not be trusted ({reason}).",
                 "Check the address in Settings; a local server usually wants http instead of https.",
             )
         if isinstance(cause, socket.gaierror):
             return ProviderUnavailable(
-                f"No computer called {host} could be found; no reply was written.",
+                f"No computer called {host} could be found.",
                 "Check the base URL in Settings and your network, then retry.",
             )
         if isinstance(cause, ConnectionRefusedError):
-            return ProviderUnavailable(f"Nothing answers at {endpoint.name}; no reply was written.")
+            return ProviderUnavailable(f"Nothing answers at {endpoint.name}.")
     if any("timeout" in type(cause).__name__.lower() for cause in causes):
-        return ProviderUnavailable(f"{endpoint.name} could not be reached in time; no reply was written.")
+        return ProviderUnavailable(f"{endpoint.name} could not be reached in time.")
     return ProviderUnavailable(f"The connection to {endpoint.name} was lost.", retry_after_s=0.0)
 
 

@@ -31,7 +31,7 @@ class Gateway:
 
     def narrate(self, endpoint: Endpoint, request: NarrateRequest) -> Narration:
         """Nothing is sent before the first piece is asked for."""
-        return self._start(endpoint, request, {})
+        return self._start(endpoint, request, {}, self._policy)
 
     async def classify(
         self, endpoint: Endpoint, request: ClassifyRequest[T], log: CallLog | None = None
@@ -43,7 +43,7 @@ class Gateway:
         await load_structured()
         quirks = self._quirks.page(endpoint, request.model)
         log = CallLog() if log is None else log
-        return await Ladder(self._start, quirks, self._clock, endpoint, request, log).climb()
+        return await Ladder(self._ask, quirks, self._clock, endpoint, request, log).climb()
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelInfo]:
         """What the server offers, in its order. Raises ProviderError."""
@@ -61,12 +61,17 @@ class Gateway:
     async def probe(self, endpoint: Endpoint, model: str) -> Probe:
         """What works there, in sentences; costs a few short calls. With no model named, the first one is tried."""
         await load_structured()
-        found = await Prober(self._start, self.list_models, self._clock, endpoint, model).run()
+        found = await Prober(self._ask, self.list_models, self._clock, endpoint, model).run()
         if found.rungs:
             self._quirks.page(endpoint, found.model).rung = found.rungs[0]
         return found
 
-    def _start(self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any]) -> Narration:
+    def _ask(self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any]) -> Narration:
+        return self._start(endpoint, request, extra, self._policy.in_the_background())
+
+    def _start(
+        self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any], policy: Policy
+    ) -> Narration:
         body: dict[str, Any] = {
             "model": request.model,
             "messages": list(request.messages),
@@ -94,7 +99,7 @@ class Gateway:
             total_s=request.total_s,
         )
         quirks = self._quirks.page(endpoint, request.model)
-        return Narration(self._wire, plan, patience, quirks, self._policy, self._clock)
+        return Narration(self._wire, plan, patience, quirks, policy, self._clock)
 
     async def warm(self) -> None:
         """Loads what the first call would have to wait for."""

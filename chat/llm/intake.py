@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from chat.errors import BadResponse, EmptyReply, EndlessReply, ProviderUnavailable, ThoughtsOnly
+from chat.errors import BadResponse, EmptyReply, EndlessReply, HeldBack, ProviderUnavailable, ThoughtsOnly
 from chat.llm.calls import Endpoint, Piece
 from chat.llm.chunks import Chunk, Usage, read_usage
 from chat.llm.failures import redact, stream_failure
@@ -28,6 +28,7 @@ class Intake:
         self.model: str | None = None
         self.reply_id: str | None = None
         self.reasoning_field = ""
+        self.is_refusal = False
         self._endpoint, self._asked, self._patience, self._max_chars = endpoint, model, patience, max_chars
         self._storable = Storable()
         self._arguments: list[str] = []
@@ -47,6 +48,7 @@ class Intake:
                 texts.append(chunk.text)
             if chunk.tool_arguments:
                 self._arguments.append(self._count(chunk.tool_arguments))
+            self.is_refusal = self.is_refusal or chunk.is_refusal
             if chunk.error or chunk.usage or self.model is None:
                 self._take_text(texts)
                 self._note(chunk)
@@ -68,9 +70,7 @@ class Intake:
         if self._arguments:
             raise BadResponse(f"{name} wanted to call a tool instead of writing a reply.")
         if finish == "content_filter":
-            raise EmptyReply(
-                f"{name} held its reply back (content filter).", "Change your words, then retry."
-            )
+            raise HeldBack(f"{name} held its reply back (content filter).")
         raise EmptyReply(f"{name} sent an empty reply.")
 
     def _take_text(self, texts: list[str]) -> None:

@@ -6,19 +6,20 @@ Owned by whoever iterates it. However it ends, the upstream connection is closed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
 from chat.clock import Clock
-from chat.errors import ProviderError
+from chat.errors import BadResponse, ProviderError
 from chat.llm.calls import CallRecord, Endpoint, Message, Piece
 from chat.llm.chunks import Usage
 from chat.llm.intake import Intake
 from chat.llm.patience import Patience, Stopped
-from chat.llm.policy import Policy
+from chat.llm.policy import Policy, Waiting
 from chat.llm.quirks import Quirks
+from chat.llm.refusals import withheld
 from chat.llm.tokens import count_messages, count_tokens
 from chat.llm.upstream import Upstream
 from chat.llm.wire import RefusedRequest, Wire
@@ -42,6 +43,7 @@ class Narration:
 
     At the end `text` is the reply, also where some pieces had to be taken back (see `retracted`).
     `record()` may be asked for at any time. Close it with `aclose()`, from any task, or with `async with`.
+    `on_wait` is called before a pause that ends with the request being sent again.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Narration:
         self._ended_at: float | None = None
         self._busy = False
         self._idle = asyncio.Event()
+        self.on_wait: Callable[[Waiting], None] | None = None
 
     def __aiter__(self) -> Narration:
         return self
@@ -117,6 +120,10 @@ class Narration:
     @property
     def finish(self) -> str | None:
         return self._upstream.finish if self._upstream else None
+
+    def withheld(self) -> BadResponse | None:
+        """Why a reply that came to its end is none: the model declined, or a filter cut it. None for a good one."""
+        return withheld(self._plan.endpoint, self.text, self.finish, self._intake.is_refusal)
 
     def record(self) -> CallRecord:
         """The call so far: while it runs, status is "stopped" and the cause "running"."""
@@ -199,6 +206,8 @@ class Narration:
         if wait_s is not None:
             self._pause_s = wait_s
             await self._close_upstream()
+            if self.on_wait is not None:
+                self.on_wait(Waiting(wait_s, error, self._attempts + 1))
             return
         self._intake.flush()
         error.partial = self.text

@@ -1,6 +1,6 @@
 """Keeps what the settings page was told about the connection.
 
-Only what changed goes into the file; everything else in it stays. The key is never read back to a page.
+Only what changed goes into the file; everything else in it stays, comments too. The key is never read back to a page.
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ def save_connection(
         changed = _writable(current, changed)
         file = config_file.read(current.config_path)
         section = {**file.get("connection", {}), **changed}
-        file["connection"] = {key: value for key, value in section.items() if value is not None}
         try:
-            Connection(**file["connection"])
+            Connection(**{key: value for key, value in section.items() if value is not None})
         except ValidationError as error:
             name, reason = first_problem(error)
             raise SettingRefused(f"The setting {name} cannot be kept: {reason}.", field=name) from None
         try:
-            config_file.write(current.config_path, file)
+            config_file.change(current.config_path, "connection", changed)
         except OSError as error:
             raise SettingRefused(
                 f"The settings could not be written to {current.config_path.name}: {error.strerror}.",

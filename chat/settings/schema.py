@@ -38,6 +38,7 @@ class Timeouts(_Section):
 
     request_s: float = Field(60, ge=10, le=300, description="Connecting, and requests that do not stream")
     first_token_s: float = Field(180, ge=1, le=3600, description="Until the first token; models load slowly")
+    slow_s: float = Field(30, ge=1, le=600, description="Until the page says that it takes long")
     between_tokens_s: float = Field(30, ge=1, le=600, description="Silence inside a reply")
     total_s: float = Field(900, ge=10, le=7200, description="A whole reply")
     classifier_s: float = Field(10, ge=1, le=600, description="Silence while a reply is being read")
@@ -65,6 +66,16 @@ class Limits(_Section):
 
     turn_chars: int = Field(32_000, ge=100, le=200_000, description="Characters in one turn")
     body_bytes: int = Field(1_000_000, ge=10_000, le=1_000_000, description="Bytes in one posted form")
+
+
+class Retries(_Section):
+    """When a request that failed before its first word is sent again by itself."""
+
+    tries: int = Field(3, ge=1, le=5, description="Tries in all, the first one included")
+    first_wait_s: float = Field(
+        2, ge=0.01, le=30, description="Wait after too many requests; doubles each time"
+    )
+    longest_wait_s: float = Field(30, ge=0, le=300, description="A longer wait is left to the player")
 
 
 class Breaker(_Section):
@@ -99,6 +110,7 @@ class Settings(BaseSettings):
     timeouts: Timeouts = Timeouts()
     budget: PromptBudget = PromptBudget()
     limits: Limits = Limits()
+    retries: Retries = Retries()
     breaker: Breaker = Breaker()
 
     _origin: Origin = PrivateAttr(Origin())

@@ -17,6 +17,7 @@ from chat.web import story_time
 from chat.web.assets import Assets
 from chat.web.markup import render_turn
 from chat.web.portraits import monogram, speaker_hue
+from chat.web.story_time import spoken_wait
 from chat.web.views.editors import NOTE_PLACES, SIGNIFICANCE
 from chat.web.views.rail import RailView, rail
 
@@ -53,6 +54,7 @@ def environment(assets: Assets) -> Environment:
         "hue": speaker_hue,
         "story_time": story_time.spoken,
         "story_clock": story_time.clock,
+        "wait": spoken_wait,
     }
     made.globals["portrait"] = made.get_template("macros/portrait.html").module.portrait  # type: ignore[attr-defined]
     return made

@@ -5,6 +5,7 @@ It is stored as UTC, so no summer time and no journey of the player ever moves a
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 _JUMP_MINUTES = 30
@@ -47,3 +48,9 @@ def has_jumped(before: str, after: str) -> bool:
     """True when so much story time passed between two turns that a reader should be told."""
     earlier, later = read(before), read(after)
     return bool(earlier and later and (later - earlier).total_seconds() >= _JUMP_MINUTES * 60)
+
+
+def spoken_wait(seconds: int) -> str:
+    """A wait of the player's own time: "42 seconds", "15 minutes"."""
+    count, unit = (seconds, "second") if seconds < 100 else (math.ceil(seconds / 60), "minute")
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -15,6 +15,7 @@ from collections import Counter
 from tests.bench import (
     backup,
     commit,
+    delivery,
     desk,
     first_token,
     keypress,
@@ -41,6 +42,7 @@ FIGURES: dict[str, Measure] = {
     "desk": desk.measure,
     "keypress": keypress.measure,
     "lighthouse": lighthouse.measure,
+    "delivery": delivery.measure,
 }
 RUNS = 3
 MISSES_THAT_COUNT = 2

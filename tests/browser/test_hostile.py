@@ -10,8 +10,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import desk
+from tests.support.peer import Peer
+from tests.support.peer_acts import Status
 from tests.support.server import Server
 from tests.support.watch import Watch
+from tests.trust import payloads as trust
 
 
 class Sink:
@@ -46,27 +49,19 @@ def sink() -> Iterator[Sink]:
     listening.close()
 
 
+CASES = (16, 20, 22, 23, 25)
+"""Of the trust list: what would run, load, act or take the place of something; every payload of them."""
+
+
 def payloads(port: int) -> list[str]:
-    at = f"//localhost:{port}/x"
-    return [
-        f"<script>self.owned=1;fetch('http:{at}')</script>",
-        f'<img src=http:{at} onerror="self.owned=1"><svg/onload=self.owned=1>',
-        f"![a](http:{at}) ![b][c]\n\n[c]: {at}\n\n<img srcset='{at} 1x'><picture><source srcset={at}></picture>",
-        "[x](javascript:self.owned=1) <javascript:self.owned=1>",
-        f"<link rel=stylesheet href={at}><style>@import '{at}';*{{background:url({at})}}</style>",
-        f"<base href=http:{at}><meta http-equiv=refresh content='0;url=http:{at}'><iframe src={at}></iframe>",
-        f"<form id=htmx action={at}><input name=attributes></form><div hx-get={at} hx-trigger=load>x</div>",
-        f"</textarea></div></article><img src={at}><details open ontoggle=self.owned=1>",
-        "{{7*7}} ${7*7} {0.__class__} %(x)s {% include '/etc/passwd' %}",
-        "\n\nevent: done\ndata: {}\n\nid: 1\rretry: 1\u2028</p>",
-    ]
+    return [text for case in CASES for text in trust.payloads(case, f"localhost:{port}")]
 
 
 async def test_hostile_text_in_every_field_is_only_text(
     page: Page, watch: Watch, server: Server, sink: Sink
 ) -> None:
     hostile = "\n".join(payloads(sink.port))
-    line = payloads(sink.port)[1]
+    line = trust.one_line(payloads(sink.port)[2])
     await page.goto(f"{server.url}/settings")
     await page.fill("#you input[name=name] >> nth=0", line)
     await page.fill("#you textarea[name=persona] >> nth=0", hostile)
@@ -84,7 +79,8 @@ async def test_hostile_text_in_every_field_is_only_text(
         await page.fill(f"[name={field}]", hostile)
     await page.click("button[value=confirm]")
     await expect(page.locator("#composer")).to_be_visible()
-    for text in payloads(sink.port):
+    texts = payloads(sink.port)
+    for text in ("\n".join(texts[::2]), "\n".join(texts[1::2])):
         await desk.say(page, text)
         await desk.answered(page)
     chat = page.url
@@ -108,7 +104,7 @@ def model_says(sink: Sink) -> str:
 
 
 async def test_a_hostile_model_owns_nothing_while_it_streams_nor_afterwards(
-    page: Page, told: Server, sink: Sink
+    page: Page, told: Server, sink: Sink, peer: Peer
 ) -> None:
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Go on.")
@@ -119,13 +115,20 @@ async def test_a_hostile_model_owns_nothing_while_it_streams_nor_afterwards(
     await page.reload()
     await inert(page)
     assert "self.owned=1" in await desk.last_reply(page)
+    peer.script(Status(400, {"error": {"message": payloads(sink.port)[2]}}))
+    await desk.say(page, "And then?")
+    await expect(page.locator(".face-what")).to_contain_text("self.owned=1")
+    await page.click("#drawer-panel > summary")
+    await expect(page.locator("#reply")).to_be_visible()
+    await inert(page)
     assert sink.hits == 0
 
 
 async def inert(page: Page) -> None:
     """Nothing of the text became an element that acts, and no script of its ran."""
     assert await page.evaluate("typeof self.owned") == "undefined"
-    prose = ".prose script, .prose img, .prose svg, .prose iframe, .prose form, .prose [hx-get], .prose style"
+    words = ".prose :is(script, img, svg, iframe, form, style, [hx-get])"
+    prose = f"{words}, .face *:not(p, div, a, form, input, button, span)"
     assert await page.locator(prose).count() == 0
     foreign = await page.locator("script, img, iframe, link, base, meta[http-equiv]").evaluate_all(
         "found => found.map((e) => e.src || e.href || '').filter((url) => url && !url.startsWith(location.origin))"

@@ -47,7 +47,10 @@ def settings(tmp_path: Path, peer: Peer) -> Settings:
         "api_key": "sk-canary-0123456789",
     }
     timeouts = {"first_token_s": 2, "between_tokens_s": 2}
-    return load_settings(data_dir=tmp_path / "data", connection=connection, timeouts=timeouts)
+    retries = {"first_wait_s": 0.02}
+    return load_settings(
+        data_dir=tmp_path / "data", connection=connection, timeouts=timeouts, retries=retries
+    )
 
 
 @pytest.fixture

@@ -14,22 +14,27 @@ from chat.settings.schema import Settings
 from chat.store import views
 from tests.engine.conftest import Stage, asked, begin
 from tests.support.peer import Peer
-from tests.support.peer_acts import Act, HangUp, Reply, Silence, Status
+from tests.support.peer_acts import Act, HangUp, Raw, Reply, Silence, Status, delta, event
 
 FAULTS: list[tuple[str, list[Act]]] = [
     ("auth", [Status(401, {"error": {"message": "bad key sk-canary-0123456789"}})]),
     ("payment", [Status(402)]),
     ("model_not_found", [Status(404, {"error": {"message": "no such model"}})]),
     ("rate_limited", [Status(429, retry_after="900")]),
-    ("unavailable", [Status(500), Status(500)]),
-    ("model_loading", [Status(503, {"error": {"message": "Loading model", "code": 503}})] * 2),
+    ("unavailable", [Status(500)] * 3),
+    ("model_loading", [Status(503, {"error": {"message": "Loading model", "code": 503}})] * 3),
     (
         "context_too_long",
         [Status(400, {"error": {"code": "context_length_exceeded", "message": "too long"}})],
     ),
-    ("unavailable", [HangUp(), HangUp()]),
+    ("unavailable", [HangUp()] * 3),
     ("timed_out", [Silence()]),
     ("empty_reply", [Reply("")]),
+    ("busy", [Status(503)] * 3),
+    ("rate_limited", [Status(429)] * 3),
+    ("declined", [Reply("I'm sorry, but I can't assist with that request.")]),
+    ("declined", [Raw([event(delta(refusal="No.")), event(delta(finish="stop"))])]),
+    ("held_back", [Reply("Once", finish="content_filter")]),
     ("thoughts_only", [Reply("", reasoning="hmm")]),
 ]
 

@@ -18,7 +18,7 @@ from tests.support.peer import Peer
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[Gateway]:
-    gateway = Gateway(Clock())
+    gateway = Gateway(Clock(), Policy(first_wait_s=0.02))
     yield gateway
     await gateway.close()
 

@@ -16,9 +16,11 @@ from chat.errors import (
     BadResponse,
     ContextTooLong,
     EmptyReply,
+    HeldBack,
     ModelLoading,
     ModelNotFound,
     ProviderAuth,
+    ProviderBusy,
     ProviderError,
     ProviderPayment,
     ProviderRateLimited,
@@ -59,6 +61,7 @@ STATUSES: dict[str, tuple[Status, type[ProviderError], str]] = {
     ),
     "405": (Status(405, {"detail": "Method Not Allowed"}), ProviderUnavailable, "address"),
     "408": (Status(408, ""), ProviderUnavailable, "408"),
+    "503": (Status(503, said("no capacity")), ProviderBusy, "capacity"),
     "429": (Status(429, said("slow down")), ProviderRateLimited, "slow down"),
     "400 by code": (Status(400, said("x", code="context_length_exceeded")), ContextTooLong, "longer"),
     "400 of llama.cpp": (
@@ -100,28 +103,28 @@ async def test_a_status_has_its_own_error(
     act: Status,
     kind: type[ProviderError],
     words: str,
-    gateway: Gateway,
+    once: Gateway,
     peer: Peer,
     endpoint: Endpoint,
     ask: Ask,
 ) -> None:
     peer.script(act, Reply("Back again."))
-    error = await fail(gateway.narrate(endpoint, ask()))
+    error = await fail(once.narrate(endpoint, ask()))
     assert type(error) is kind
     assert words in error.message
     assert error.status == act.status
     assert len(peer.requests) == 1, "not sent twice"
-    assert [piece.text async for piece in gateway.narrate(endpoint, ask())] != [], "the next call works"
+    assert [piece.text async for piece in once.narrate(endpoint, ask())] != [], "the next call works"
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 async def test_a_key_that_the_server_echoes_is_not_repeated(
-    status: int, gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+    status: int, once: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
     encoded = base64.b64encode(KEY.encode()).decode()
     echo = f"bad {KEY} and Bearer {KEY} and {encoded} and {KEY[:14]}*** \x1b[31m\r\nnew line"
     peer.script(Status(status, said(echo)))
-    error = await fail(gateway.narrate(endpoint, ask()))
+    error = await fail(once.narrate(endpoint, ask()))
     assert KEY[:12] not in error.message
     assert encoded not in error.message
     assert "\x1b" not in error.message
@@ -186,7 +189,7 @@ STREAMS: dict[str, tuple[Act, type[ProviderError], str]] = {
     "nothing at all": (Raw([]), ProviderUnavailable, ""),
     "only [DONE]": (Raw([b"data: [DONE]\n\n"]), EmptyReply, ""),
     "only spaces": (Reply("  \n "), EmptyReply, "  \n "),
-    "held back": (Reply("", finish="content_filter"), EmptyReply, ""),
+    "held back": (Reply("", finish="content_filter"), HeldBack, ""),
     "a tool call": (Reply(pieces=['{"a":1}'], tool=True, finish="tool_calls"), BadResponse, ""),
     "only thoughts": (Reply("", reasoning="Hmm.\nWell."), ThoughtsOnly, ""),
     "only thoughts in tags": (Reply("<think>Hmm. Well.</think>\n"), ThoughtsOnly, ""),

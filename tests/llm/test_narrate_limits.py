@@ -17,7 +17,7 @@ from chat.errors import (
 )
 from chat.llm.calls import Endpoint, NarrateRequest
 from chat.llm.gateway import Gateway
-from chat.llm.policy import Policy
+from chat.llm.policy import Policy, Waiting
 from tests.support.failing import fail, said
 from tests.support.peer import Peer
 from tests.support.peer_acts import (
@@ -35,8 +35,19 @@ from tests.support.peer_acts import (
 Ask = Callable[..., NarrateRequest]
 
 
+LOADING = Status(503, said("Loading model"))
+
+
 @pytest.mark.parametrize(
-    "act", [HangUp(), HangUp(reset=False), Status(503, ""), Status(429, "", retry_after="0"), Silence()]
+    "act",
+    [
+        HangUp(),
+        HangUp(reset=False),
+        *(Status(code, "") for code in (429, 500, 502, 503, 504)),
+        LOADING,
+        Status(429, "", retry_after="0"),
+        Silence(),
+    ],
 )
 async def test_what_failed_before_anything_came_is_tried_once_more(
     act: Act, gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
@@ -54,7 +65,32 @@ async def test_what_failed_before_anything_came_is_tried_once_more(
 async def test_retries_are_bounded(gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask) -> None:
     peer.script(*[HangUp() for _ in range(5)])
     await fail(gateway.narrate(endpoint, ask()))
-    assert len(peer.requests) == 2
+    assert len(peer.requests) == 3
+
+
+async def test_waits_double_and_each_is_told_before_it_begins(
+    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+) -> None:
+    peer.script(Status(429, said("slow down")), Status(429, said("slow down")), Reply("At last."))
+    narration = gateway.narrate(endpoint, ask())
+    waits: list[Waiting] = []
+    narration.on_wait = waits.append
+    assert [piece.text async for piece in narration] == ["At last."]
+    assert [one.attempt for one in waits] == [2, 3]
+    assert all("slow down" in one.error.message for one in waits)
+    first, second = (one.wait_s for one in waits)
+    assert 0.02 <= first <= 0.02 + 0.02 <= second + 0.01 <= 0.04 + 0.02 + 0.01
+
+
+@pytest.mark.parametrize(
+    "act", [Status(401), Status(402), Status(403), Status(404), Status(422), Status(413)]
+)
+async def test_what_asking_again_cannot_help_is_asked_once(
+    act: Status, gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+) -> None:
+    peer.script(act)
+    await fail(gateway.narrate(endpoint, ask()))
+    assert len(peer.requests) == 1
 
 
 async def test_a_long_retry_after_is_left_to_the_player(
@@ -162,7 +198,7 @@ async def test_a_small_body_that_unpacks_to_a_large_one_is_cut_off(
 
 
 async def test_an_error_page_that_unpacks_to_a_large_one_is_cut_off(
-    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+    once: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
     peer.script(Status(500, "boom " * 10_000_000, compress=True))
-    assert "boom" in (await fail(gateway.narrate(endpoint, ask()))).message
+    assert "boom" in (await fail(once.narrate(endpoint, ask()))).message

@@ -45,6 +45,10 @@ KEYS: list[tuple[str, Any, Any, Any, Any]] = [
     ("budget.memory_tokens", 120, 121, 122, 123),
     ("limits.turn_chars", 32_000, 1001, 1002, 1003),
     ("limits.body_bytes", 1_000_000, 10_001, 10_002, 10_003),
+    ("timeouts.slow_s", 30, 11, 12, 13),
+    ("retries.tries", 3, 1, 2, 4),
+    ("retries.first_wait_s", 2, 3, 4, 5),
+    ("retries.longest_wait_s", 30, 31, 32, 33),
     ("breaker.failure_threshold", 5, 6, 7, 8),
     ("breaker.recovery_s", 30, 31, 32, 33),
 ]

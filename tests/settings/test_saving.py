@@ -215,3 +215,41 @@ def test_a_key_given_without_a_host_is_bound_to_its_address() -> None:
     connection = Connection(base_url="https://a.test", api_key=key())
     assert connection.key_host == "a.test:443"
     assert CANARY.encode() not in pickle.dumps(repr(connection))
+
+
+def test_what_a_person_wrote_into_the_file_stays(root: Path) -> None:
+    """Comments, blank lines, order, and sections this program does not write."""
+    before = (
+        "# my own file\n"
+        "port = 9001   # the old one was taken\n\n"
+        "[connection]  # which server\n"
+        'base_url = "https://a.test/v1"  # the good one\n'
+        "# temperature = 1.2 was too wild\n"
+        "temperature = 0.9 # calm\n\n"
+        "[limits]\n"
+        "turn_chars = 9000 # I write long\n"
+    )
+    write(root, before)
+    saved(narrative_model="m", temperature=0.5)
+    after = (root / "config.toml").read_text()
+    assert after == before.replace(
+        "temperature = 0.9 # calm\n", 'temperature = 0.5 # calm\nnarrative_model = "m"\n'
+    )
+    saved(base_url="", narrative_model="")
+    assert "# the good one" in (root / "config.toml").read_text()
+    assert load_settings().limits.turn_chars == 9000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'connection.base_url = "https://a.test/v1" # dotted\n',
+        'connection = { base_url = "https://a.test/v1" }\n',
+    ],
+)
+def test_a_section_written_in_another_way_is_changed_where_it_stands(root: Path, text: str) -> None:
+    write(root, f"# first\n{text}port = 9001\n")
+    settings = saved(narrative_model="m")
+    assert (settings.connection.base_url, settings.connection.narrative_model) == ("https://a.test/v1", "m")
+    assert load_settings().port == 9001
+    assert (root / "config.toml").read_text().startswith("# first\n")

@@ -73,12 +73,17 @@ class Visitor:
             await asyncio.wait_for(run.finished.wait(), 20)
         assert await self.engine.digests.wait(chat_id, 20)
 
+    async def pause(self) -> None:
+        """Lets the program go on for a moment."""
+        await asyncio.sleep(0.02)
+
     async def turns(self, chat_id: str) -> list[dict[str, Any]]:
         turns: list[dict[str, Any]] = (await self.json(f"/chats/{chat_id}"))["turns"]
         return turns
 
 
-async def _visiting(tmp_path: Path, **layers: Any) -> AsyncIterator[Visitor]:
+async def visiting(tmp_path: Path, **layers: Any) -> AsyncIterator[Visitor]:
+    """The program with these settings, on a fresh data folder."""
     tmp_path.mkdir()
     app = create_app(load_settings(data_dir=tmp_path / "data", **layers), port=PORT)
     transport = httpx2.ASGITransport(app)
@@ -92,7 +97,7 @@ async def _visiting(tmp_path: Path, **layers: Any) -> AsyncIterator[Visitor]:
 @pytest.fixture
 async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
     """Nothing is configured, so the demo plays."""
-    async for one in _visiting(tmp_path / "demo"):
+    async for one in visiting(tmp_path / "demo"):
         yield one
 
 
@@ -106,5 +111,5 @@ def peer() -> Iterator[Peer]:
 async def connected(tmp_path: Path, peer: Peer) -> AsyncIterator[Visitor]:
     """Connected to the peer, with a key."""
     connection = {"base_url": peer.base_url, "narrative_model": "peer-model", "api_key": KEY}
-    async for one in _visiting(tmp_path / "connected", connection=connection):
+    async for one in visiting(tmp_path / "connected", connection=connection):
         yield one

@@ -156,7 +156,7 @@ async def test_stop_keeps_what_came_and_can_come_late(connected: Visitor, peer: 
     assert (await connected.post(stop)).status_code == 303
     reply = (await connected.get(f"/chats/{chat_id}")).by_id(f"turn-{reply_id}")
     assert reply.one(cls="prose").text.startswith("Word 0.")
-    assert reply.one(cls="trouble-text").text
+    assert reply.one(cls="face-what").text
     assert [one.text for one in reply.all("button")] == ["Continue", "Retry"]
 
 
@@ -166,16 +166,17 @@ async def test_a_model_that_fails_is_told_inline_and_retried(connected: Visitor,
     await connected.say(chat_id, "Hello?")
     page = await connected.get(f"/chats/{chat_id}")
     failed = page.one("article", cls="bot")
-    assert "key" in failed.one(cls="trouble-text").text
+    assert "key" in failed.one(cls="face-what").text
     assert "sk-canary" not in page.text
-    assert "Retry it" in page.by_id("status").text
+    assert "Have it written again" in page.by_id("status").text
+    assert failed.one("a", cls="button").attrs["href"] == "/settings#api_key"
     retry = failed.one("form").attrs["action"]
     assert (await connected.post(retry)).status_code == 303
     await connected.settled(chat_id)
     page = await connected.get(f"/chats/{chat_id}")
     assert page.one("article", cls="bot").one(cls="prose").text == 'nods "Mm-hm."'
     assert page.one("article", cls="you").one(cls="prose").text == "Hello?"
-    assert "Retry" not in page.by_id("status").text
+    assert "again" not in page.by_id("status").text
 
 
 async def test_a_finished_reply_can_be_written_again_but_only_the_last(connected: Visitor) -> None:

@@ -9,7 +9,8 @@ import pytest
 from chat.domain.library import Library
 from chat.domain.turns import Turn
 from chat.engine.run import RunStatus
-from chat.web.views import last_reply, transcript
+from chat.web.views import faces, last_reply, transcript
+from chat.web.views.faces import Server
 from chat.web.views.status import status_view
 
 
@@ -26,7 +27,7 @@ def turn(number: int, role: str = "assistant", **values: Any) -> Turn:
 
 def shown(turns: list[Turn], **how: Any) -> list[transcript.Entry]:
     places = {"s1": "The pier", "s2": "The train"}
-    return transcript.entries(turns, Library(), places, **({"is_end": True} | how))
+    return transcript.entries(turns, Library(), places, **({"is_end": True, "server": Server()} | how))
 
 
 def test_a_heading_stands_where_the_scene_changes_and_an_hour_where_time_jumps() -> None:
@@ -51,10 +52,10 @@ def test_a_heading_stands_where_the_scene_changes_and_an_hour_where_time_jumps()
 
 def test_only_the_last_reply_at_the_end_can_be_written_again() -> None:
     turns = [turn(1), turn(2, "user"), turn(3)]
-    assert [entry.can_retry for entry in shown(turns)] == [False, False, True]
-    assert not any(entry.can_retry for entry in shown(turns, is_end=False))
-    assert not any(entry.can_retry for entry in shown([turn(1, origin="opening")]))
-    assert not any(entry.can_retry for entry in shown([turn(1, is_running=True)]))
+    assert [entry.again for entry in shown(turns)] == ["", "", "Write it again"]
+    assert not any(entry.again for entry in shown(turns, is_end=False))
+    assert not any(entry.again for entry in shown([turn(1, origin="opening")]))
+    assert not any(entry.again for entry in shown([turn(1, is_running=True)]))
 
 
 @pytest.mark.parametrize(
@@ -73,12 +74,13 @@ def test_only_the_last_reply_at_the_end_can_be_written_again() -> None:
                 "error_message": "The key was refused.",
                 "error_next_step": "Check it.",
             },
-            "The key was refused. Check it.",
+            "The key was refused.",
         ),
     ],
 )
 def test_a_reply_that_is_not_whole_says_why(values: dict[str, Any], sentence: str) -> None:
-    assert transcript.trouble(turn(1, **values)) == sentence
+    shown = faces.face(turn(1, **values))
+    assert (shown.what if shown else "") == sentence
 
 
 def test_the_status_line_always_says_what_happens_and_what_to_do() -> None:
@@ -86,8 +88,8 @@ def test_the_status_line_always_says_what_happens_and_what_to_do() -> None:
     idle = RunStatus("idle", "")
     assert status_view(idle, None).sentence == "Your turn. Write what happens next."
     assert status_view(idle, turn(1)).sentence == "Your turn. Write what happens next."
-    assert status_view(idle, broken).sentence == "The last reply is not whole. Retry it, or write on."
-    assert status_view(idle, turn(1, "user")).sentence == "Nobody has answered this yet. Write on."
+    assert status_view(idle, broken).sentence.startswith("The last reply is not whole. Have it written again")
+    assert status_view(idle, turn(1, "user")).sentence.startswith("Nobody has answered this yet.")
     running = status_view(RunStatus("thinking", "Mira is writing.", "t3"), turn(1, "user"))
     assert (running.sentence, running.turn_id) == ("Mira is writing. Read along, or stop it.", "t3")
     assert status_view(RunStatus("reasoning", "", "t3"), None).sentence.endswith("Read along, or stop it.")

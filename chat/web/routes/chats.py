@@ -131,12 +131,17 @@ async def chat_page(
         **story_view(story),
         "composer": composer(request, story, text),
         "steps": steps,
-        "notice": notice or travel.went(went, steps, story.chat.id),
+        "notice": notice or unstored_notice(story) or travel.went(went, steps, story.chat.id),
         "rewriting": rewriting,
         "drawer": story.drawer(attempt, full),
         "is_drawer_open": is_drawer_open or attempt is not None,
     }
     return await page(request, "pages/chat.html", view, status=status, chat_id=story.chat.id)
+
+
+def unstored_notice(story: Story) -> Notice | None:
+    """That the latest reply could not be stored, and that its words are kept meanwhile."""
+    return Notice.of(story.unstored) if story.unstored else None
 
 
 def story_view(story: Story) -> dict[str, Any]:

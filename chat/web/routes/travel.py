@@ -80,7 +80,10 @@ async def post_rewind(request: Request, chat_id: str, turn_id: str) -> Response:
 
 @router.post("/chats/{chat_id}/turns/{turn_id}/regenerate")
 async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Response:
-    """Writes the latest reply again, on a branch of its own; with `prose`, one's own turn before it too."""
+    """Writes the latest reply again, on a branch of its own; with `prose`, one's own turn before it too.
+
+    `other_model` asks the other configured model; named with one's own latest turn, its missing reply is written.
+    """
     engine, typed = engine_of(request), None
     try:
         fields = await read_fields(request, checked=False)
@@ -88,7 +91,7 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
         check_storable(typed or "")
         if fields.flag("stop"):
             await stop_running(request, chat_id)
-        reply_id = await engine.retry(chat_id, turn_id, typed)
+        reply_id = await engine.retry(chat_id, turn_id, typed, with_other_model=fields.flag("other_model"))
     except ChatError as error:
         return await refused(request, chat_id, error, offer_to_stop(chat_id, error), rewriting=typed or "")
     if wants_json(request):

@@ -11,7 +11,7 @@ from chat.store import views
 from chat.web.failures import Notice, status_of
 from chat.web.forms import check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
-from chat.web.routes.chats import Number, chat_page, composer, story_view
+from chat.web.routes.chats import Number, chat_page, composer, story_view, unstored_notice
 from chat.web.views.status import as_json as status_json
 from chat.web.views.story import Story, read_story, read_with_drawer
 from chat.web.views.transcript import WINDOW
@@ -113,6 +113,17 @@ async def get_status(request: Request, chat_id: str) -> Response:
     if wants_json(request):
         return json_response({**status_json(story.status), "head": story.head})
     return part(request, status_part(story))
+
+
+@router.get("/chats/{chat_id}/notice")
+async def get_notice(request: Request, chat_id: str) -> Response:
+    """What has to be known before anything else in a chat: that its latest reply could not be stored, if so."""
+    story = await read_story(engine_of(request), chat_id, limit=1)
+    notice = unstored_notice(story)
+    if wants_json(request):
+        told = notice and {"message": notice.message, "next_step": notice.next_step}
+        return json_response({"notice": told})
+    return part(request, *([("_error_fragment.html", {"notice": notice})] if notice else []))
 
 
 async def _given_back(request: Request, chat_id: str, prose: str, error: ChatError) -> Response:

@@ -2,6 +2,7 @@
 // Every page works without it; it must never invent a word of the story or show one the server has not stored.
 
 import { ask, Composer } from "./composer.js";
+import { count } from "./countdown.js";
 import { Drawer } from "./drawer.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
@@ -112,6 +113,11 @@ if (chat) {
   looks.draft = new Look(() => composer.renew());
   looks.drawer = new Look(() => sheet.renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
+  looks.notice = new Look(async () => {
+    const response = await ask(`/chats/${chat}/notice`);
+    if (response?.ok) outOfBand(parse(await response.text()));
+    return Boolean(response);
+  });
 }
 drawer?.addEventListener("toggle", () => looks.drawer.wake());
 
@@ -199,6 +205,7 @@ const facts = {
     head = Math.max(head, told.head);
     if (told.running) running(told.running);
     else if (transcript?.running) looks.transcript.soon();
+    if (told.blocks) looks.notice?.soon();
   },
 
   event(told) {
@@ -219,7 +226,8 @@ const facts = {
     looks.status.soon();
   },
 
-  stop_reason: () => looks.status?.soon(),
+  /** One that blocks was not stored, so no commit tells of it. */
+  stop_reason: ({ blocks }) => (blocks ? everything() : looks.status?.soon()),
   done: () => looks.status?.soon(),
   resync: everything,
 };
@@ -381,5 +389,6 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
 
+setInterval(count, 250);
 lock();
 if (transcript?.pinned) transcript.toEnd();

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chat.domain.turns import Turn
-from chat.web.views.transcript import trouble
+from chat.web.views.faces import face
 
 if TYPE_CHECKING:
     from chat.engine.run import RunStatus
@@ -28,25 +29,37 @@ _MEANWHILE = "You can write on meanwhile."
 
 @dataclass(frozen=True)
 class StatusView:
-    """`status` is one of the seven; `turn_id` names the reply that Stop would stop."""
+    """`status` is one of the seven; `turn_id` names the reply that Stop would stop.
+
+    `wait_s` is how many seconds it is until the server is asked again, None when that is not what is waited for.
+    """
 
     status: str
     sentence: str
     turn_id: str | None = None
+    wait_s: int | None = None
 
 
 def status_view(status: RunStatus, last: Turn | None) -> StatusView:
     if status.turn_id:
         told = status.detail or _AT_WORK.get(status.status, _AT_WORK["thinking"])
+        if status.wait_s is not None:
+            return StatusView(status.status, told, status.turn_id, math.ceil(status.wait_s))
         return StatusView(status.status, f"{told} {_WHAT_TO_DO}", status.turn_id)
     if status.detail:
         return StatusView(status.status, f"{status.detail} {_MEANWHILE}")
-    if last and last.role == "assistant" and trouble(last):
-        return StatusView(status.status, "The last reply is not whole. Retry it, or write on.")
+    if last and face(last):
+        how = "not whole" if last.text.strip() else "missing"
+        return StatusView(status.status, f"The last reply is {how}. Have it written again, or write on.")
     if last and last.role == "user":
-        return StatusView(status.status, "Nobody has answered this yet. Write on.")
+        return StatusView(status.status, "Nobody has answered this yet. Ask for the reply, or write on.")
     return StatusView(status.status, _AT_REST.get(status.status, _AT_REST["idle"]))
 
 
 def as_json(view: StatusView) -> dict[str, Any]:
-    return {"status": view.status, "detail": view.sentence, "turn_id": view.turn_id}
+    return {
+        "status": view.status,
+        "detail": view.sentence,
+        "turn_id": view.turn_id,
+        "asked_again_in_s": view.wait_s,
+    }

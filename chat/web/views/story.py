@@ -15,13 +15,14 @@ from chat.domain.lineage import UNCUT as END
 from chat.domain.turns import Turn
 from chat.domain.versions import TurnVersion
 from chat.domain.world import World
-from chat.errors import NotFound
+from chat.errors import NotFound, StoreError
 from chat.store import views
 from chat.store.views import Alternative
 from chat.web.views import transcript
 from chat.web.views.drawer import DrawerView, drawer
 from chat.web.views.drawer_facts import Facts, read_facts
 from chat.web.views.editors import Attempt
+from chat.web.views.faces import Server
 from chat.web.views.status import StatusView, status_view
 from chat.web.views.transcript import TranscriptView
 
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 class Story:
     """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
 
-    `facts` is what the drawer tells, None where it was not asked for.
+    `facts` is what the drawer tells, None where it was not asked for; `server` what is known of the model's server,
+    None while it writes; `unstored` why the latest reply could not be stored, if so.
     """
 
     chat: Chat
@@ -51,6 +53,8 @@ class Story:
     alternatives: dict[str, list[Alternative]]
     versions: dict[str, list[TurnVersion]]
     facts: Facts | None = None
+    server: Server | None = None
+    unstored: StoreError | None = None
 
     @property
     def transcript(self) -> TranscriptView:
@@ -61,6 +65,7 @@ class Story:
             self.places,
             running_text=self.running_text,
             is_end=self.before is None,
+            server=self.server,
             alternatives=self.alternatives,
             versions=self.versions,
         )
@@ -91,6 +96,7 @@ class Story:
                 self.running_text,
                 self.alternatives.get(turn.id, ()),
                 self.versions.get(turn.id, ()),
+                self.server if self.before is None and turn is self.turns[-1] else None,
             )
             for turn in self.turns
         ]
@@ -126,7 +132,9 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         if full is not None:
             latest = window if before is None else await views.transcript(reader, library, chat_id)
             facts = await read_facts(reader, library, chat, world, latest.turns, full)
-    turns, text = _with_running(engine, chat_id, window.turns) if before is None else (window.turns, "")
+    known = _with_unstored(engine, chat_id, window.turns)
+    turns, text = _with_running(engine, chat_id, known) if before is None else (known, "")
+    unstored = engine.unstored.get(chat_id)
     return Story(
         chat=chat,
         library=library,
@@ -142,6 +150,8 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         alternatives=alternatives,
         versions=versions,
         facts=facts,
+        server=_server(engine, chat_id),
+        unstored=unstored.problem if unstored else None,
     )
 
 
@@ -154,6 +164,34 @@ async def _places(reader: Reader, world: World, turns: list[Turn]) -> dict[str, 
             place = world.places.get(scene.container_id)
             names[scene_id] = place.name if place else ""
     return names
+
+
+def _server(engine: Engine, chat_id: str) -> Server | None:
+    """What can be offered where a reply failed; nothing while one is being written, or while nothing can be."""
+    if engine.runs.get(chat_id) or engine.store.fault:
+        return None
+    return Server(engine.other_model(), engine.server_notes.rest_s(engine.endpoint().name))
+
+
+def _with_unstored(engine: Engine, chat_id: str, turns: list[Turn]) -> list[Turn]:
+    """A reply that has no end in the log and that nobody writes any more: the database did not take it."""
+    lost = engine.unstored.get(chat_id)
+    if lost is None or engine.runs.get(chat_id):
+        return turns
+    return [
+        msgspec.structs.replace(
+            turn,
+            text=lost.text,
+            is_running=False,
+            truncated=True,
+            error_code=lost.problem.code,
+            error_message=lost.problem.message,
+            error_next_step=lost.problem.next_step,
+        )
+        if turn.id == lost.turn_id and turn.is_running
+        else turn
+        for turn in turns
+    ]
 
 
 def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list[Turn], str]:

@@ -12,12 +12,13 @@ from markupsafe import Markup
 
 from chat.domain.kickoff import NARRATOR
 from chat.domain.library import Library
-from chat.domain.turns import Turn
+from chat.domain.turns import Turn, is_spoken
 from chat.domain.versions import EDITED, TurnVersion
 from chat.store.views import Alternative
 from chat.web import story_time
 from chat.web.markup import render_turn
-from chat.web.views import travel
+from chat.web.views import faces, travel
+from chat.web.views.faces import Face, Server
 from chat.web.views.travel import Rewrite, Swipe
 
 WINDOW = 50
@@ -25,12 +26,6 @@ WINDOW = 50
 
 _rendered = lru_cache(maxsize=500)(render_turn)
 """The HTML of the turns shown last: a stored turn is rendered once, not once a page."""
-
-_ENDED = {
-    "user_stop": "You stopped this reply here.",
-    "budget_exceeded": "The reply ended here, because a limit was reached.",
-    "length": "The reply ended here, because it reached the length set in Settings.",
-}
 
 
 class Heading(NamedTuple):
@@ -47,10 +42,11 @@ class Forgot(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One turn ready for its template. `kind` is you, bot or opening; `trouble` a sentence, if any.
+    """One turn ready for its template. `kind` is you, bot or opening; `face` tells of a reply that is not whole.
 
-    `swipe` is there for a reply that is not the only one at its place, `rewrite` for one's own latest turn, `version`
-    is the event that gave it its present words, 0 for the first; `forgot` says who was reset right before it.
+    `again` is what stands on the button that has it written anew, empty where there is none. `swipe` is there for a
+    reply that is not the only one at its place, `rewrite` for one's own latest turn, `version` is the event that gave
+    it its present words, 0 for the first; `forgot` says who was reset right before it.
     """
 
     id: str
@@ -60,8 +56,8 @@ class Entry:
     name: str
     html: Markup
     is_running: bool
-    trouble: str = ""
-    can_retry: bool = False
+    face: Face | None = None
+    again: str = ""
     can_continue: bool = False
     heading: Heading | None = None
     hour: str = ""
@@ -90,15 +86,19 @@ def entries(
     *,
     running_text: str = "",
     is_end: bool,
+    server: Server | None = None,
     alternatives: Mapping[str, Sequence[Alternative]] = MappingProxyType({}),
     versions: Mapping[str, Sequence[TurnVersion]] = MappingProxyType({}),
 ) -> list[Entry]:
-    """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry."""
+    """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry.
+
+    `server` is what is known of the model's server; None while it is writing, so that nothing is offered then.
+    """
     made, before = [], None
     rewrites = travel.rewrites(turns) if is_end else {}
     for turn in turns:
-        last = is_end and turn is turns[-1]
-        entry = _entry(turn, before, library, places, running_text, last)
+        asks = server if is_end and turn is turns[-1] else None
+        entry = _entry(turn, before, library, places, running_text, asks)
         swipe = travel.swipe(turn, alternatives.get(turn.id, ()))
         known = versions.get(turn.id, ())
         version = known[-1].event_id if known else 0
@@ -126,7 +126,7 @@ def _entry(
     library: Library,
     places: Mapping[str, str],
     running_text: str,
-    is_last: bool,
+    server: Server | None,
 ) -> Entry:
     is_new_scene = bool(turn.scene_id) and (before is None or before.scene_id != turn.scene_id)
     has_jumped = before is not None and story_time.has_jumped(before.at, turn.at)
@@ -138,9 +138,12 @@ def _entry(
         name=library.name_of(turn.speaker),
         html=render_turn(running_text) if turn.is_running else _rendered(turn.text, turn.segments),
         is_running=turn.is_running,
-        trouble=trouble(turn),
-        can_retry=is_last and _is_reply(turn),
-        can_continue=is_last and _is_reply(turn) and bool(turn.text.strip()),
+        face=(shown := faces.face(turn, server)),
+        again=_again(turn, shown) if server else "",
+        can_continue=bool(server)
+        and _is_reply(turn)
+        and bool(turn.text.strip())
+        and not faces.continues(shown),
         heading=Heading(places.get(turn.scene_id, ""), story_time.spoken(turn.at)) if is_new_scene else None,
         hour=story_time.spoken(turn.at) if has_jumped else "",
     )
@@ -150,19 +153,21 @@ def _is_reply(turn: Turn) -> bool:
     return turn.role == "assistant" and turn.origin == "reply" and not turn.is_running
 
 
+def _again(turn: Turn, shown: Face | None) -> str:
+    """What stands on the quiet button of the latest turn; empty where its face has the same button already."""
+    if turn.role == "user":
+        return "Ask for the reply" if is_spoken(turn.segments) else ""
+    if not _is_reply(turn):
+        return ""
+    if shown is None or shown.button is None:
+        return "Retry" if shown else "Write it again"
+    return "" if shown.button.address.endswith("/regenerate") and not shown.button.fields else "Retry"
+
+
 def _kind(turn: Turn) -> str:
     if turn.role == "user":
         return "you"
     return "opening" if turn.speaker == NARRATOR else "bot"
-
-
-def trouble(turn: Turn) -> str:
-    """Why a reply is not whole, in the words it was stored with; empty for a whole one."""
-    if turn.error_message:
-        return f"{turn.error_message} {turn.error_next_step}".strip()
-    if turn.stop_reason in _ENDED and turn.stop_reason != "length":
-        return _ENDED[turn.stop_reason]
-    return _ENDED["length"] if turn.truncated else ""
 
 
 def as_json(
@@ -171,6 +176,7 @@ def as_json(
     running_text: str = "",
     alternatives: Sequence[Alternative] = (),
     versions: Sequence[TurnVersion] = (),
+    server: Server | None = None,
 ) -> dict[str, Any]:
     """A turn for a script: the words as they were written, not as HTML."""
     return {
@@ -181,9 +187,7 @@ def as_json(
         "text": running_text if turn.is_running else turn.text,
         "status": "running" if turn.is_running else "truncated" if turn.truncated else "whole",
         "stop_reason": turn.stop_reason,
-        "error": {"code": turn.error_code, "message": turn.error_message, "next_step": turn.error_next_step}
-        if turn.error_message
-        else None,
+        "error": faces.as_json(faces.face(turn, server)) if turn.error_message else None,
         "story_time": turn.at,
         "written_at": turn.ts,
         "model": turn.model,
