@@ -28,7 +28,7 @@ TAIL_EVENTS = 1_000
 """So many of the last events are folded with undo, so that going back a little from there is near again."""
 _NEAR_EVENTS = 3_000
 """More than that to fold, and a snapshot is worth looking for."""
-_EVENTS_IN_A_STEP = 12
+_EVENTS_IN_A_STEP = 24
 _RECENT_LOOKED_AT = 500
 _MANY_MEMORIES = 500
 
