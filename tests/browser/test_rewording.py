@@ -33,10 +33,10 @@ async def test_any_turn_is_changed_in_its_place_and_seen_in_every_tab(
 ) -> None:
     page, other = await two_tabs(page, watch, told, "One.", "Two.")
     await change(page, "bot", 0)
-    await expect(turn(page, "bot", 0).locator("> .prose")).to_be_hidden()
+    await expect(turn(page, "bot", 0).locator(":scope > .prose")).to_be_hidden()
     await page.locator(BOX).fill("In other words.")
     await page.keyboard.press("Escape")
-    await expect(turn(page, "bot", 0).locator("> .prose")).to_be_visible()
+    await expect(turn(page, "bot", 0).locator(":scope > .prose")).to_be_visible()
     assert await page.evaluate("document.activeElement.dataset.hand") == "edit"
     await page.keyboard.press("Enter")
     await expect(page.locator(BOX)).to_have_value("In other words.")
@@ -89,12 +89,12 @@ async def test_a_reply_grows_on_from_where_it_stands_in_every_tab(
     page: Page, watch: Watch, told: Server, peer: Peer
 ) -> None:
     page, other = await two_tabs(page, watch, told, "One.")
-    peer.script(Reply(pieces=[f" more{number:02}" for number in range(40)], pace_s=0.03))
+    peer.script(Reply(pieces=[f" more{number:02}" for number in range(90)], pace_s=0.03))
     await page.click(".turn:last-child [data-hand=continue]")
     for tab in (page, other):
         await desk.growing(tab, len(desk.counted(12)) + 20)
         await expect(tab.locator(".turn.running [data-growing]")).to_contain_text("w0000")
-    whole = desk.counted(12) + "".join(f" more{number:02}" for number in range(40))
+    whole = desk.counted(12) + "".join(f" more{number:02}" for number in range(90))
     for tab in (page, other):
         assert await desk.answered(tab) == whole
         await expect(tab.locator("#undo")).to_have_text("Undo: the continuation")

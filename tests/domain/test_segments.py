@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.domain import segments as scanner
-from chat.domain.segments import Segment, parse_segments
+from chat.domain.segments import Segment, parse_segments, segments_after
 
 NAMES = {"Mira": "bot:mira", "Mira Vale": "bot:vale", "Old Tom": "bot:tom", "Straße": "bot:street"}
 
@@ -213,3 +213,11 @@ def _cost(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
         patch.setattr(scanner, "_PARENS", parens)
         parse_segments(text, NAMES)
     return mark.passed + parens.passed
+
+
+@given(text=st.text('ab "*\n((', max_size=40), chars=st.integers(0, 45))
+def test_what_lies_beyond_a_place_joins_to_the_rest_of_the_text(text: str, chars: int) -> None:
+    whole = parse_segments(text)
+    rest = segments_after(whole, chars)
+    assert "".join(one.text for one in rest) == text[chars:]
+    assert rest == whole[len(whole) - len(rest) :] or rest[0].text == text[chars:][: len(rest[0].text)]
