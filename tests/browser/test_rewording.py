@@ -42,13 +42,13 @@ async def test_any_turn_is_changed_in_its_place_and_seen_in_every_tab(
     await expect(page.locator(BOX)).to_have_value("In other words.")
     await page.get_by_role("button", name="Save").click()
     for tab in (page, other):
-        await expect(turn(tab, "bot", 0).locator(".prose")).to_have_text("In other words.")
+        await expect(turn(tab, "bot", 0).locator(":scope > .prose")).to_have_text("In other words.")
         await expect(tab.locator("#undo")).to_have_text("Undo: the change of a turn")
     await expect(page.locator(BOX)).to_have_count(0)
     await change(other, "bot", 0)
     await other.locator(".versions button").click()
     for tab in (page, other):
-        await expect(turn(tab, "bot", 0).locator(".prose")).to_have_text(desk.counted(12))
+        await expect(turn(tab, "bot", 0).locator(":scope > .prose")).to_have_text(desk.counted(12))
     await expect(page.locator(OWN)).to_have_text(["One.", "Two."])
 
 
@@ -59,12 +59,12 @@ async def test_two_tabs_never_overwrite_each_others_words(page: Page, watch: Wat
     await other.locator(BOX).fill("Mine, long thought about.")
     await page.locator(BOX).fill("Theirs.")
     await page.get_by_role("button", name="Save").click()
-    await expect(turn(page, "bot", 0).locator(".prose")).to_have_text("Theirs.")
+    await expect(turn(page, "bot", 0).locator(":scope > .prose")).to_have_text("Theirs.")
     await other.get_by_role("button", name="Save").click()
     await expect(other.locator(".newer .prose")).to_have_text("Theirs.")
     await expect(other.locator(BOX)).to_have_value("Mine, long thought about.")
     await other.get_by_role("button", name="Save").click()
-    await expect(turn(page, "bot", 0).locator(".prose")).to_have_text("Mine, long thought about.")
+    await expect(turn(page, "bot", 0).locator(":scope > .prose")).to_have_text("Mine, long thought about.")
     watch.errors[:] = [error for error in watch.errors if "409" not in error]
 
 
