@@ -163,10 +163,11 @@ def _by_status(status: int, said: ServerSaid, name: str, model: str) -> _Verdict
     if 300 <= status < 400:
         return ProviderUnavailable, f"{name} points to another address; it was not followed.", _ADDRESS_STEP
     if status >= 500:
-        return ProviderUnavailable, f"{name} failed ({status}).", ""
+        return ProviderUnavailable, f"{name} failed ({status}).", _FAILED_STEP
     return BadResponse, f"{name} refused the request ({status}).", ""
 
 
+_FAILED_STEP = "Retry; if it fails again, look into the server's own log or choose another model in Settings."
 _ADDRESS_STEP = "Check the base URL in Settings (it usually ends in /v1), then retry."
 _BY_STATUS: dict[int, _Verdict] = {
     401: (ProviderAuth, "{name} did not accept the key (401).", ""),

@@ -87,7 +87,11 @@ class Patience:
 
     def _timed_out(self, whole: bool) -> TimedOut:
         if whole:
-            return TimedOut(f"{self._name} was not done after {self._total_s:g} seconds, which is the limit.")
+            return TimedOut(f"{self._name} was not done after {_said(self._total_s)}, which is the limit.")
         if self.first_token is None:
-            return TimedOut(f"{self._name} did not begin to write within {self._silence_s:g} seconds.")
-        return TimedOut(f"{self._name} fell silent for {self._silence_s:g} seconds in mid-reply.")
+            return TimedOut(f"{self._name} did not begin to write within {_said(self._silence_s)}.")
+        return TimedOut(f"{self._name} fell silent for {_said(self._silence_s)} in mid-reply.")
+
+
+def _said(seconds: float) -> str:
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"

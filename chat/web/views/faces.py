@@ -63,6 +63,7 @@ _STOPS = {
     "guardrail_triggered": ("guardrail", "A guardrail ended this reply."),
 }
 _LENGTH = ("length", "The reply ended here, because it reached the length set in Settings.")
+_ON = "Have it written on from here, retry it, or go on yourself."
 _LESS = "The next try tells the model less of what is long past; the story itself keeps everything."
 
 
@@ -73,9 +74,16 @@ def face(turn: Turn, server: Server | None = None) -> Face | None:
     if not turn.error_message:
         return _ended(turn, server)
     button = _button(turn, server) if server else None
-    next_step = _LESS if button and turn.error_code == "context_too_long" else turn.error_next_step
+    next_step = _next_step(turn, button)
     wait_s = _wait_s(turn, server) if server else None
     return Face(turn.error_code, turn.error_message, _means(turn), next_step, button, wait_s)
+
+
+def _next_step(turn: Turn, button: Button | None) -> str:
+    """What was stored, unless the button that is offered now has a better word for it."""
+    if button and turn.error_code == "context_too_long":
+        return _LESS
+    return _ON if button and button.address.endswith("/continue") else turn.error_next_step
 
 
 def continues(shown: Face | None) -> bool:
