@@ -174,6 +174,7 @@ async def test_a_reply_is_written_on_from_its_button(connected: Visitor, peer: P
     assert answer.status_code == 202
     grown = parse(answer.text).by_id(f"turn-{first}")
     assert "running" in grown.attrs["class"]
+    assert not grown.all("form")
     await connected.settled(chat_id)
     impact = await connected.json(
         f"/chats/{chat_id}/turns/{(await connected.turns(chat_id))[1]['id']}/rewind"

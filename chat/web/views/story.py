@@ -200,10 +200,7 @@ def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list
     if running is None or not running.speaker:
         return turns, ""
     if any(turn.id == running.turn_id for turn in turns):  # begun, or stored before and being written on
-        return [
-            msgspec.structs.replace(one, is_running=one.is_running or one.id == running.turn_id)
-            for one in turns
-        ], running.text
+        return [_growing(one) if one.id == running.turn_id else one for one in turns], running.text
     last = turns[-1] if turns else None
     coming = Turn(
         id=running.turn_id,
@@ -218,3 +215,16 @@ def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list
         at=last.at if last else "",
     )
     return [*turns, coming], running.text
+
+
+def _growing(turn: Turn) -> Turn:
+    """A reply that is being written; how it had ended before, if it is written on, is no longer true."""
+    return msgspec.structs.replace(
+        turn,
+        is_running=True,
+        truncated=False,
+        stop_reason="",
+        error_code="",
+        error_message="",
+        error_next_step="",
+    )
