@@ -17,7 +17,7 @@ from chat.clock import Clock
 from chat.domain import chats
 from chat.domain.lineage import branch_at
 from chat.domain.tables import TABLES
-from chat.store import jump, migrate
+from chat.store import jump, migrate, search_index
 from chat.store.jump import Jump
 from chat.store.live import Live
 from chat.store.rebuild import project
@@ -69,7 +69,8 @@ class Rewinder:
         jump.clear(live.conn, self.chat_id)
         began = time.perf_counter()
         folding = Jump(live.conn, Buffer(live.conn), self.chat_id, line, live.head.id + 1)
-        folding.anew()
+        with search_index.written_at_the_end(live.conn):
+            folding.anew()
         took = time.perf_counter() - began
         live.conn.execute("rollback")
         return took
