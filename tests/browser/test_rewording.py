@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import desk
-from tests.browser.test_access import serious
+from tests.browser.test_access import findings_of
 from tests.browser.test_time_travel import OWN, turn, two_tabs, write_again
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
@@ -104,7 +104,7 @@ async def test_a_reply_grows_on_from_where_it_stands_in_every_tab(
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-async def test_the_form_has_no_serious_finding_and_is_not_wider_than_the_page(
+async def test_the_form_has_no_finding_and_is_not_wider_than_the_page(
     page: Page, watch: Watch, told: Server, width: int
 ) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
@@ -115,9 +115,9 @@ async def test_the_form_has_no_serious_finding_and_is_not_wider_than_the_page(
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator(BOX)).to_have_count(0)
     await change(page, "you", 0)
-    findings = {"the form": await serious(page)}
+    findings = {"the form": await findings_of(page)}
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     address = await turn(page, "you", 0).locator(".edit-link").get_attribute("href")
     await page.goto(f"{told.url}{address}")
-    findings["its page"] = await serious(page)
+    findings["its page"] = await findings_of(page)
     assert not {what: found for what, found in findings.items() if found}
