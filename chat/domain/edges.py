@@ -32,7 +32,7 @@ class Edge(Record, frozen=True):
 
 
 class EdgeChange(Record, frozen=True):
-    """One change of an edge, for as long as its turn is on the visible line."""
+    """One change of an edge, for as long as its turn is on the visible line; `*_prior` is what it was before."""
 
     table = "edge_changes"
     key = ("event_id",)
@@ -46,6 +46,8 @@ class EdgeChange(Record, frozen=True):
     trust: int
     reason: str
     turn_id: str
+    affinity_prior: int = NEUTRAL
+    trust_prior: int = NEUTRAL
 
 
 def clamp(value: int) -> int:
@@ -91,5 +93,7 @@ def updated(edge: Edge, event: Event, data: EdgeUpdate) -> tuple[Edge, EdgeChang
         trust=after.trust,
         reason=data.reason,
         turn_id=data.turn_id,
+        affinity_prior=edge.affinity,
+        trust_prior=edge.trust,
     )
     return after, change

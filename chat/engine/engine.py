@@ -259,6 +259,9 @@ class Engine:
     async def impact(self, chat_id: str, turn_id: str) -> Impact:
         return await impact.impact(self, chat_id, turn_id)
 
+    async def impact_at(self, chat_id: str, branch_id: str, step: int) -> Impact:
+        return await impact.impact_at(self, chat_id, branch_id, step)
+
     async def rewind(self, chat_id: str, turn_id: str) -> Moved:
         return await timeline.rewind(self, chat_id, turn_id)
 

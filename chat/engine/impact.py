@@ -1,16 +1,22 @@
-"""What a rewind would leave behind, counted before it is done. Reading only; costs what is left, not the story."""
+"""What going somewhere in a story would leave behind, counted before it is done. Reading only.
+
+Costs what lies between here and there, not the story.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from chat.domain.edge_history import Felt, Ways, felt_there, told_anew
+from chat.domain.edges import EdgeChange
 from chat.domain.events import (
     AssistantTurn,
+    BotReset,
     ClockAdvanced,
     EdgeUpdate,
     Event,
@@ -23,9 +29,11 @@ from chat.domain.events import (
     UserTurn,
     UserTurnEdit,
 )
-from chat.domain.lineage import is_visible
+from chat.domain.lineage import Lineage, branch_at, is_visible, lineage_of
+from chat.domain.world import World
 from chat.errors import NotFound
 from chat.store import views
+from chat.store.reading import Reader
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -41,9 +49,10 @@ class FeelingLost(msgspec.Struct, frozen=True):
 
 
 class Impact(msgspec.Struct, frozen=True):
-    """Counts of what stands behind a turn, and how much story time; `events` is everything together.
+    """Counts of what stands between here and a moment, and how much story time; `events` is everything that goes.
 
-    `wordings` are earlier turns that were given other words since.
+    `returning` counts the turns that come back, where the moment lies on another branch; `wordings` are earlier turns
+    that were given other words since.
     """
 
     turns: int = 0
@@ -55,6 +64,10 @@ class Impact(msgspec.Struct, frozen=True):
     minutes: int = 0
     events: int = 0
     feelings: tuple[FeelingLost, ...] = ()
+    returning: int = 0
+
+
+_OF_EVENTS = "where event_id in (select value from json_each(?))"
 
 
 async def impact(engine: Engine, chat_id: str, turn_id: str) -> Impact:
@@ -65,18 +78,71 @@ async def impact(engine: Engine, chat_id: str, turn_id: str) -> Impact:
     line = library.lineage(chat_id)
     async with engine.store.reading() as reader:
         turn = await views.turn(reader, turn_id)
-        if turn is None or turn.chat_id != chat_id or not is_visible(line, turn.branch_id, turn.step):
-            raise NotFound("There is no such turn on this line of the story.")
-        later = await views.events_of_chat(reader, chat_id, turn.started_event_id or turn.event_id)
-    lost = [
-        event
-        for event in later
-        if (event.step or 0) > turn.step and is_visible(line, event.branch_id, event.step)
-    ]
-    return _counted(lost, library.name_of)
+    if turn is None or turn.chat_id != chat_id or not is_visible(line, turn.branch_id, turn.step):
+        raise NotFound("There is no such turn on this line of the story.")
+    return await impact_at(engine, chat_id, turn.branch_id, turn.step)
 
 
-def _counted(lost: list[Event], name_of: Callable[[str], str]) -> Impact:
+async def impact_at(engine: Engine, chat_id: str, branch_id: str, step: int) -> Impact:
+    """What going to right after a step of any branch of this chat would change. Raises NotFound."""
+    library = engine.store.library
+    branch = library.branches.get(branch_id)
+    if chat_id not in library.chats or branch is None or branch.chat_id != chat_id:
+        raise NotFound("There is no such moment in this chat.")
+    now = library.lineage(chat_id)
+    there = tuple((one, min(cut, step)) for one, cut in lineage_of(library.branches, branch_id))
+    async with engine.store.reading() as reader:
+        later = await views.events_of_chat(
+            reader, chat_id, await _parting(reader, engine, chat_id, now, there)
+        )
+        world = await views.world(reader, chat_id)
+        ways = _ways(later, now, there)
+        changes = await reader.records(EdgeChange, _OF_EVENTS, (_ids(ways.lost),))
+        begun_anew = [one for one in (*ways.lost, *ways.returning) if isinstance(one.data, BotReset)]
+        whole = await views.events_of_chat(reader, chat_id, 0) if begun_anew else []
+    visible = [event for event in whole if is_visible(there, event.branch_id, event.step)]
+    felt = told_anew(world, visible) if visible else felt_there(ways, world, changes)
+    return msgspec.structs.replace(
+        _counted(ways.lost),
+        minutes=_minutes(world.state.clock_at, _clock_there(ways, world.state.clock_at)),
+        feelings=tuple(_differences(world, felt, library.name_of)),
+        returning=sum(isinstance(event.data, UserTurn | AssistantTurn) for event in ways.returning),
+    )
+
+
+async def _parting(reader: Reader, engine: Engine, chat_id: str, now: Lineage, there: Lineage) -> int:
+    """An event on both lines with everything that only one of them has behind it."""
+    cuts = dict(there)
+    step = next((min(cut, cuts[one]) for one, cut in now if one in cuts), 0)
+    branches = engine.store.library.branches
+    said = await views.said_at(reader, chat_id, branches, branch_at(now, step), step)
+    turn = await views.turn(reader, said.turn_id) if said else None
+    return (turn.started_event_id or turn.event_id) if turn else 0
+
+
+def _ways(later: Sequence[Event], now: Lineage, there: Lineage) -> Ways:
+    ways, cuts, cuts_there = Ways([], [], []), dict(now), dict(there)
+    for event in later:
+        step = event.step or 0
+        is_now = step <= cuts.get(event.branch_id or "", -1)
+        is_there = step <= cuts_there.get(event.branch_id or "", -1)
+        if is_there:
+            (ways.kept if is_now else ways.returning).append(event)
+        elif is_now:
+            ways.lost.append(event)
+    return ways
+
+
+def _ids(lost: Sequence[Event]) -> str:
+    """The first change of each feeling among these, as a list for a statement."""
+    first: dict[tuple[str, str], int] = {}
+    for event in lost:
+        if isinstance(event.data, EdgeUpdate):
+            first.setdefault((event.data.source, event.data.target), event.id)
+    return msgspec.json.encode(list(first.values())).decode()
+
+
+def _counted(lost: Sequence[Event]) -> Impact:
     kinds: dict[type, int] = defaultdict(int)
     for event in lost:
         kinds[type(event.data)] += 1
@@ -87,13 +153,11 @@ def _counted(lost: list[Event], name_of: Callable[[str], str]) -> Impact:
         pins=kinds[MemoryPinChanged],
         edits=kinds[ManualEdit],
         wordings=_wordings(lost),
-        minutes=_minutes(lost),
         events=len(lost),
-        feelings=tuple(_feelings(lost, name_of)),
     )
 
 
-def _wordings(lost: Iterable[Event]) -> int:
+def _wordings(lost: Sequence[Event]) -> int:
     """Turns that stay and get their earlier words back."""
     made: set[str] = set()
     changed: set[str] = set()
@@ -105,27 +169,33 @@ def _wordings(lost: Iterable[Event]) -> int:
     return len(changed - made)
 
 
-def _minutes(lost: Iterable[Event]) -> int:
-    """Story time between the first clock that is left behind and the last."""
-    clocks = [event.data for event in lost if isinstance(event.data, ClockAdvanced)]
-    if not clocks:
-        return 0
+def _clock_there(ways: Ways, now: str) -> str:
+    """The clock of the moment: as it was before the first change that goes, then what comes back."""
+    at = next((prior for event in ways.lost if (prior := _clock(event.data)[0])), now)
+    return next((to for event in reversed(ways.returning) if (to := _clock(event.data)[1])), at)
+
+
+def _clock(data: object) -> tuple[str, str]:
+    """What an event moved the clock from and to; empty when it left it alone."""
+    if isinstance(data, ClockAdvanced):
+        return data.prior, data.at
+    if isinstance(data, ManualEdit) and data.what == "clock":
+        return str(data.prior.get("at", "")), str(data.values.get("at", ""))
+    return "", ""
+
+
+def _minutes(now: str, there: str) -> int:
+    """How far the clock goes back; below zero when it goes forward."""
     try:
-        passed = datetime.fromisoformat(clocks[-1].at) - datetime.fromisoformat(clocks[0].prior)
-    except ValueError:
+        passed = datetime.fromisoformat(now) - datetime.fromisoformat(there)
+    except (ValueError, TypeError):
         return 0
     return int(passed.total_seconds() // 60)
 
 
-def _feelings(lost: Iterable[Event], name_of: Callable[[str], str]) -> list[FeelingLost]:
-    sums: dict[tuple[str, str], list[int]] = {}
-    for event in lost:
-        if isinstance(event.data, EdgeUpdate):
-            total = sums.setdefault((event.data.source, event.data.target), [0, 0])
-            total[0] += event.data.affinity_delta
-            total[1] += event.data.trust_delta
-    return [
-        FeelingLost(name_of(source), name_of(target), affinity, trust)
-        for (source, target), (affinity, trust) in sorted(sums.items())
-        if affinity or trust
-    ]
+def _differences(world: World, there: Felt, name_of: Callable[[str], str]) -> Iterator[FeelingLost]:
+    """By how much each feeling differs here and there."""
+    for (source, target), (affinity, trust) in sorted(there.items()):
+        edge = world.edge(source, target)
+        if (edge.affinity, edge.trust) != (affinity, trust):
+            yield FeelingLost(name_of(source), name_of(target), edge.affinity - affinity, edge.trust - trust)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from chat.domain import chats, exchange, resets
 from chat.domain.chats import Chat
 from chat.domain.events import NewEvent, SceneOpened, story
-from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
+from chat.domain.history import AGAIN, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.lineage import branch_at, owner_of
 from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text, is_spoken
+from chat.engine import last_action
 from chat.engine.rewording import taken_along, visible
 from chat.engine.run import Run
 from chat.engine.turn import start_reply
@@ -26,23 +27,6 @@ from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
-
-WHAT: dict[str, str] = {
-    "user_turn": "your last turn",
-    "manual_edit": "the last change by hand",
-    "memory_pin_changed": "the last pin",
-    "scene_closed": "the close of the scene",
-    "bot_reset": "the reset",
-    REWIND: "the rewind",
-    RETRY: "the new reply",
-    AGAIN: "the rewritten turn",
-    SWIPE: "the change of reply",
-    MOMENT: "the change of branch",
-    CHECKPOINT: "the return to a checkpoint",
-    "user_turn_edit": "the change of a turn",
-    "turn_edited": "the change of a turn",
-    "continuation_started": "the continuation",
-}
 
 Find = Callable[[State, Chat], tuple[Place, str]]
 """Finds where to stand, and the reason of the selection."""
@@ -59,10 +43,12 @@ class Moved:
 
 @dataclass(frozen=True)
 class Steps:
-    """What Undo and Redo would do, in words; empty when there is nothing."""
+    """What Undo and Redo would do, in words; empty when there is nothing. `*_told` says which of its kind it was."""
 
     undo: str
     redo: str
+    undo_told: str = ""
+    redo_told: str = ""
 
 
 async def retry(engine: Engine, chat_id: str, turn_id: str, prose: str | None = None, model: str = "") -> str:
@@ -195,17 +181,16 @@ async def redo(engine: Engine, chat_id: str) -> Moved:
 
 async def steps(engine: Engine, chat_id: str) -> Steps:
     """What Undo and Redo would do here; nothing while the stories can only be read. Raises NotFound."""
-    chats.known(engine.store.library.chats.get(chat_id))
+    library = engine.store.library
+    chats.known(library.chats.get(chat_id))
     if engine.store.fault:
         return Steps("", "")
     async with engine.store.reading() as reader:
         history = await views.history(reader, chat_id)
-    here, forward = history.here(), history.forward()
-    return Steps(_said(here) if history.back() and here else "", _said(forward) if forward else "")
-
-
-def _said(place: Place) -> str:
-    return WHAT.get(place.what, "the last change")
+        places = [history.here() if history.back() else None, history.forward()]
+        told = [await last_action.told(reader, library, chat_id, one) if one else "" for one in places]
+    undo, redo = (last_action.kind(one) if one else "" for one in places)
+    return Steps(undo, redo, *told)
 
 
 async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
@@ -223,7 +208,7 @@ async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
         latest = state.recent_turns(chat_id, 2)
         events, branch_id = _to(engine, state, now, place, reason)
         words = _own_words(latest) if reason == UNDO and here and here.what == "user_turn" else ""
-        told = _said(here) if reason == UNDO and here else _said(place)
+        told = last_action.kind(here) if reason == UNDO and here else last_action.kind(place)
         moved.append(Moved(branch_id, told, words))
         return events
 

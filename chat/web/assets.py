@@ -27,6 +27,7 @@ STYLE_SHEETS = (
     "drawer.css",
     "lists.css",
     "travel.css",
+    "map.css",
     "start.css",
     "phosphor.css",
 )

@@ -324,9 +324,8 @@ class Telling(RuleBasedStateMachine):
         elif alike:
             self.do(checkpoints.rename(alike[0], chat, f"{name} again"))
         elif place := self.some_place(chat, share):
-            self.do(
-                checkpoints.name(known.chats[chat], known.branches, *place, name, self.name("checkpoint"))
-            )
+            new = self.name("checkpoint")
+            self.do(checkpoints.name(known.chats[chat], known.branches, *place, name, new))
 
     # The library
 

@@ -52,7 +52,7 @@ async def test_what_a_rewind_would_leave_behind_is_told_before(connected: Visito
     assert "2 turns are left behind." in counted["sentences"]
     page = await connected.get(address)
     assert [one.text for one in page.one(cls="losses").all("li")] == counted["sentences"]
-    assert page.by_id("going-back").one("form").attrs["action"] == address
+    assert page.by_id("going-back").one(cls="actions").one("form").attrs["action"] == address
     fragment = await connected.get(address, **HTMX)
     assert not fragment.all("html")
     assert fragment.by_id("going-back").text == page.by_id("going-back").text
@@ -64,7 +64,7 @@ async def test_at_the_end_of_the_story_there_is_nothing_to_go_back_from(connecte
     chat_id, (last,) = await told(connected, "One.")
     assert await connected.engine.digests.wait(chat_id, 20)
     page = await connected.get(f"/chats/{chat_id}/turns/{last}/rewind")
-    assert not page.by_id("going-back").all("form")
+    assert not page.by_id("going-back").one(cls="actions").all("form")
     answer = await connected.post(f"/chats/{chat_id}/turns/{last}/rewind", JSON)
     assert answer.status_code == 422
 
@@ -107,6 +107,8 @@ async def test_the_buttons_say_what_they_will_do_and_do_it(connected: Visitor) -
     assert await connected.json(f"/chats/{chat_id}/steps") == {
         "undo": "your last turn",
         "redo": "your last turn",
+        "undo_told": "your last turn",
+        "redo_told": "your last turn",
     }
     fragment = await connected.get(f"/chats/{chat_id}/steps", **HTMX)
     assert [button.attrs["id"] for button in fragment.all("button")] == ["undo", "redo"]

@@ -13,7 +13,7 @@ from chat.store.views.memories import (
     witnesses,
 )
 from chat.store.views.recall import evidence, hidden_memories, latest_memories
-from chat.store.views.record import calls, draft, event, events, events_of_chat, events_of_kinds
+from chat.store.views.record import calls, draft, event, event_at, events, events_of_chat, events_of_kinds
 from chat.store.views.story import (
     Transcript,
     first_words,
@@ -29,17 +29,30 @@ from chat.store.views.story import (
     versions,
     world,
 )
+from chat.store.views.story_map import (
+    Landmarks,
+    Said,
+    count_turns,
+    landmarks,
+    place_of_scene,
+    said_at,
+    said_between,
+)
 
 __all__ = [
     "Alternative",
     "ChatLine",
     "Found",
+    "Landmarks",
+    "Said",
     "Transcript",
     "alternatives",
     "calls",
     "chat_list",
+    "count_turns",
     "draft",
     "event",
+    "event_at",
     "events",
     "events_of_chat",
     "events_of_kinds",
@@ -47,6 +60,7 @@ __all__ = [
     "first_words",
     "hidden_memories",
     "history",
+    "landmarks",
     "latest_chat",
     "latest_memories",
     "memories_by_chat",
@@ -56,7 +70,10 @@ __all__ = [
     "memory",
     "open_continuations",
     "place_names",
+    "place_of_scene",
     "running_turns",
+    "said_at",
+    "said_between",
     "scene",
     "search_memories",
     "transcript",

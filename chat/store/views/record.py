@@ -15,6 +15,7 @@ _EVENTS = f"{log.SELECT} where id > ? order by id limit ?"
 _EVENTS_OF_STREAM = f"{log.SELECT} where stream = ? and id > ? order by id limit ?"
 _EVENTS_OF_KINDS = f"{log.SELECT} where id > ? and kind in (select value from json_each(?)) order by id"
 _EVENT = f"{log.SELECT} where id = ?"
+_EVENT_AT = f"{log.SELECT} where branch_id = ? and step = ? and kind = ? order by id limit 1"
 _DRAFT = "select body from drafts where key = ?"
 
 
@@ -39,6 +40,12 @@ async def events_of_kinds(reader: Reader, after: int, kinds: Sequence[str]) -> l
 async def event(reader: Reader, event_id: int) -> Event | None:
     """One event, for instance the one a turn row names; it may hold a prompt's manifest."""
     found = await reader.one(_EVENT, (event_id,))
+    return log.event_of(found) if found else None
+
+
+async def event_at(reader: Reader, branch_id: str, step: int, kind: str) -> Event | None:
+    """The first event of a kind at one step of a branch."""
+    found = await reader.one(_EVENT_AT, (branch_id, step, kind))
     return log.event_of(found) if found else None
 
 

@@ -7,8 +7,9 @@ refusal offers that (`stop` in the form does both at once).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from chat.engine.timeline import Moved
 from chat.errors import ChatError, NotFound, TurnRunning
@@ -23,6 +24,8 @@ from chat.web.views import travel
 from chat.web.views.story import read_story, read_with_drawer
 
 router = APIRouter()
+_STEP_MAX = 2**53
+Step = Annotated[int | None, Query(ge=0, lt=_STEP_MAX)]
 
 
 @router.get("/chats/{chat_id}/steps")
@@ -30,7 +33,8 @@ async def get_steps(request: Request, chat_id: str) -> Response:
     """What Undo and Redo would do, in words; empty when there is nothing."""
     steps = await engine_of(request).undo_steps(chat_id)
     if wants_json(request):
-        return json_response({"undo": steps.undo, "redo": steps.redo})
+        told = {"undo_told": steps.undo_told, "redo_told": steps.redo_told}
+        return json_response({"undo": steps.undo, "redo": steps.redo, **told})
     return part(request, ("_steps.html", {"chat_id": chat_id, "steps": steps}))
 
 
@@ -47,11 +51,24 @@ async def post_redo(request: Request, chat_id: str) -> Response:
 
 
 @router.post("/chats/{chat_id}/branches/{branch_id}/select")
-async def post_select(request: Request, chat_id: str, branch_id: str) -> Response:
-    """Goes on from another branch, as it was left; so the arrows between replies work."""
+async def post_select(request: Request, chat_id: str, branch_id: str, step: Step = None) -> Response:
+    """Goes on from another branch: as it was left (so the arrows between replies work), or from after a `step`."""
+    fields = await read_fields(request)
+    if step is None and fields.has("step"):
+        step = fields.whole("step", 0, 0, _STEP_MAX)
+    if step is not None:
+        at, there, again = step, engine_of(request).go_to, f"{request.url.path}?step={step}"
+        return await _went(request, chat_id, travel.MOMENT, lambda: there(chat_id, branch_id, at), again)
     return await _went(
         request, chat_id, travel.SWIPE, lambda: engine_of(request).select_branch(chat_id, branch_id)
     )
+
+
+@router.post("/chats/{chat_id}/checkpoints/{checkpoint_id}/go")
+async def post_go(request: Request, chat_id: str, checkpoint_id: str) -> Response:
+    """Comes back to a moment that has a name; what is left for it stays on its own branch."""
+    back = engine_of(request).come_back
+    return await _went(request, chat_id, travel.CHECKPOINT, lambda: back(chat_id, checkpoint_id))
 
 
 @router.get("/chats/{chat_id}/turns/{turn_id}/rewind")
@@ -101,8 +118,13 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
     return see_other(request, f"/chats/{chat_id}")
 
 
-async def _went(request: Request, chat_id: str, kind: str, go: Callable[[], Awaitable[Moved]]) -> Response:
-    """Goes, and answers with the way back: a notice and the buttons, the page, or where the story stands now."""
+async def _went(
+    request: Request, chat_id: str, kind: str, go: Callable[[], Awaitable[Moved]], again: str = ""
+) -> Response:
+    """Goes, and answers with the way back: a notice and the buttons, the page, or where the story stands now.
+
+    `again` is where the same is asked once more, if that is not the address alone.
+    """
     engine = engine_of(request)
     fields = await read_fields(request)
     try:
@@ -110,7 +132,7 @@ async def _went(request: Request, chat_id: str, kind: str, go: Callable[[], Awai
             await stop_running(request, chat_id)
         moved = await go()
     except ChatError as error:
-        offer = Offer(request.url.path, f"Stop the reply and {_VERBS[kind]}", stops=True)
+        offer = Offer(again or request.url.path, f"Stop the reply and {_VERBS[kind]}", stops=True)
         return await refused(request, chat_id, error, offer if isinstance(error, TurnRunning) else None)
     steps = await engine.undo_steps(chat_id)
     if wants_json(request):
@@ -127,6 +149,8 @@ async def _went(request: Request, chat_id: str, kind: str, go: Callable[[], Awai
 _VERBS = {
     travel.REWIND: "go back",
     travel.SWIPE: "change it",
+    travel.MOMENT: "go there",
+    travel.CHECKPOINT: "go there",
     travel.UNDO: "undo",
     travel.REDO: "redo",
 }

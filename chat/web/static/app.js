@@ -4,6 +4,7 @@
 import { ask, Composer } from "./composer.js";
 import { count } from "./countdown.js";
 import { Drawer } from "./drawer.js";
+import { MapPage } from "./map.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
 
@@ -107,9 +108,13 @@ function partLook(id, address, isWanted) {
 const drawer = byId("drawer-panel");
 const sheet = drawer && new Drawer(drawer, chat, outOfBand);
 const looks = { rail: partLook("rail", "/rail") };
-if (chat) {
+if (chat) looks.steps = partLook("steps", `/chats/${chat}/steps`);
+if (byId("story-map")) {
+  const map = new MapPage(byId("story-map"), refill);
+  looks.map = new Look(() => map.renew());
+}
+if (byId("transcript")) {
   looks.status = partLook("status", `/chats/${chat}/status`);
-  looks.steps = partLook("steps", `/chats/${chat}/steps`);
   looks.draft = new Look(() => composer.renew());
   looks.drawer = new Look(() => sheet.renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
@@ -248,6 +253,7 @@ async function turned({ head: at, kinds, turns }) {
 }
 
 function running(reply) {
+  if (!transcript) return;
   transcript.replies.reopen([reply.turn]);
   transcript.replies.whole(reply);
   if (transcript.running !== reply.turn) looks.transcript.soon();

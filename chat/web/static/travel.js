@@ -29,6 +29,7 @@ export class Travel {
       this.#dialog.close();
       this.composer.box.focus({ preventScroll: true });
     }
+    if (form.matches(".naming")) form.reset();
     const editor = form.closest(".rewrite");
     if (!editor) return;
     const turn = editor.closest(".turn");

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from chat.engine.timeline import Steps
 
 REWIND, SWIPE, UNDO, REDO, RESET = "rewind", "swipe", "undo", "redo", "reset"
+MOMENT, CHECKPOINT = "moment", "checkpoint"
 _SNIPPET_CHARS = 160
+_BRANCH, _CHECKPOINT = "the change of branch", "the return to a checkpoint"
+"""What the engine calls these ways of going."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,14 @@ def rewrites(turns: Sequence[Turn]) -> dict[str, Rewrite]:
 
 
 def going_back(turn: Turn, library: Library, impact: Impact) -> GoingBack:
-    words = " ".join(turn.text.replace("*", "").split())
-    snippet = words if len(words) <= _SNIPPET_CHARS else words[:_SNIPPET_CHARS].rsplit(" ", 1)[0] + " …"
-    return GoingBack(turn.id, library.name_of(turn.speaker), snippet, losses(impact), not impact.events)
+    words = snippet(turn.text)
+    return GoingBack(turn.id, library.name_of(turn.speaker), words, losses(impact), not impact.events)
+
+
+def snippet(text: str, most: int = _SNIPPET_CHARS) -> str:
+    """The beginning of a turn on one line, whole words."""
+    words = " ".join(text.replace("*", "").split())
+    return words if len(words) <= most else words[:most].rsplit(" ", 1)[0] + " …"
 
 
 def losses(impact: Impact) -> list[str]:
@@ -90,8 +98,9 @@ def losses(impact: Impact) -> list[str]:
     )
     said = [one if count == 1 else many.format(count) for count, one, many in counted if count]
     said += [_feeling(lost) for lost in impact.feelings]
-    if impact.minutes > 0:
-        said.append(f"The clock of the story goes back by {_span(impact.minutes)}.")
+    if impact.minutes:
+        way = "back" if impact.minutes > 0 else "forward"
+        said.append(f"The clock of the story goes {way} by {_span(abs(impact.minutes))}.")
     return said
 
 
@@ -115,10 +124,12 @@ def went(kind: str, steps: Steps, chat_id: str) -> Notice | None:
     """What was just done, with the way back; None when that is no longer the last thing that was done."""
     said, back = {
         REWIND: ("Went back. What came after it is kept.", steps.undo == "the rewind" and UNDO),
+        MOMENT: ("The story goes on from there. What you left is kept.", steps.undo == _BRANCH and UNDO),
+        CHECKPOINT: ("Came back. What you left is kept.", steps.undo == _CHECKPOINT and UNDO),
         SWIPE: ("The story goes on from another reply.", steps.undo == "the change of reply" and UNDO),
         RESET: ("The story begins again with your next words.", steps.undo == "the reset" and UNDO),
-        UNDO: (f"Undid {steps.redo}.", steps.redo and REDO),
-        REDO: (f"Brought back {steps.undo}.", steps.undo and UNDO),
+        UNDO: (f"Undid {steps.redo_told}.", steps.redo and REDO),
+        REDO: (f"Brought back {steps.undo_told}.", steps.undo and UNDO),
     }.get(kind, ("", ""))
     if not back:
         return None
