@@ -48,8 +48,8 @@ async def last_reply(page: Page) -> str:
 
 
 async def transcript(page: Page) -> list[str]:
-    """Every turn on the page, in order: who, and what."""
+    """Every turn on the page, in order: who, and what; off screen too, where a browser renders no text."""
     return await page.eval_on_selector_all(
         "#transcript .turn",
-        "turns => turns.map((turn) => `${turn.id} ${turn.querySelector('.prose').innerText}`)",
+        "turns => turns.map((turn) => `${turn.id} ${turn.querySelector('.prose').textContent.trim()}`)",
     )

@@ -66,6 +66,7 @@ class Mockup:
             '<button id="send">Send</button></form></body></html>'
         )
         self.answers[("GET", "/chats/c1")] = html
+        self.answers[("GET", "/chats/c1/notice")] = '<div hx-swap-oob="innerHTML:#notices"></div>'
         self.answers[("GET", "/chats/c1/steps")] = '<div id="steps"></div>'
         self.answers[("GET", "/chats/c1/draft")] = '{"prose": ""}'
         if shared:

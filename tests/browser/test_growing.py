@@ -95,7 +95,7 @@ async def test_many_pieces_within_a_frame_are_painted_together(chat: Mockup) -> 
           let changes = 0;
           new MutationObserver(() => { changes += 1; }).observe(prose, { childList: true, subtree: true });
           for (let at = 0; at < 500; at += 1) tell("token", { chat: "c1", turn: "r1", offset: at, text: "x" });
-          await new Promise(requestAnimationFrame);
+          while (!prose.textContent) await new Promise(requestAnimationFrame);
           await new Promise(requestAnimationFrame);
           return [changes, prose.textContent.length, prose.querySelectorAll("p").length];
         }"""

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import invariant
+from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from chat.domain.lineage import lineage_of
 from chat.domain.world import World
@@ -105,15 +105,14 @@ class Cuts(Telling):
         shutil.rmtree(self.folder)
 
 
-TestCuts = Cuts.TestCase
-TestCuts.settings = settings(
-    max_examples=int(os.environ.get("CUT_EXAMPLES", "8")),
-    stateful_step_count=int(os.environ.get("CUT_STEPS", "25")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-
-def test_the_cuts_were_of_use() -> None:
-    """Said after the above; both run in one process."""
+def test_a_snapshot_and_what_came_after_it_are_the_whole_story() -> None:
+    run_state_machine_as_test(
+        Cuts,
+        settings=settings(
+            max_examples=int(os.environ.get("CUT_EXAMPLES", "8")),
+            stateful_step_count=int(os.environ.get("CUT_STEPS", "25")),
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
     assert CUTS["used"] > CUTS["tried"] // 2

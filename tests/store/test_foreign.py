@@ -180,7 +180,7 @@ async def test_what_else_is_in_a_foreign_file_does_not_come_along(settings: Sett
         "create view spying as select load_extension('x')",
         "create trigger biting after insert on drafts begin delete from event_log; end",
         "update turns set text = 'never said'",
-        "insert into people values ('you:x', 'Nobody', '', '', '', 0, '')",
+        "insert into people values ('you:x', 'Nobody', '', '', '', 0, '', '')",
         "update memories_fts_data set block = x'ffffffff'",
         "drop trigger event_log_never_changes",
         "create index odd on event_log (length(payload_json))",

@@ -70,7 +70,7 @@ async def test_it_may_run_beside_a_server(told: Store, settings: Settings) -> No
         ("update ledger_totals set calls = 0", "otherwise about ledger_totals 1: calls."),
         ("update projector set cursor = 5", "follow the log up to event 5 of"),
         (
-            "insert into people values ('you:x', 'Nobody', '', '', '', 0, '')",
+            "insert into people values ('you:x', 'Nobody', '', '', '', 0, '', '')",
             "The log knows nothing of the row people you:x.",
         ),
         (
@@ -122,7 +122,9 @@ def test_a_damaged_page_is_found(closed: Settings) -> None:
 
 
 def test_many_findings_of_a_kind_are_cut_short(closed: Settings) -> None:
-    tamper(closed, *(f"insert into people values ('you:x{n}', '', '', '', '', 0, '')" for n in range(100)))
+    tamper(
+        closed, *(f"insert into people values ('you:x{n}', '', '', '', '', 0, '', '')" for n in range(100))
+    )
     found = verify(closed)
     assert len(found) == 21
     assert found[-1] == "And more of the same kind."

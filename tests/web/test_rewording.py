@@ -169,7 +169,7 @@ async def test_a_reply_is_written_on_from_its_button(connected: Visitor, peer: P
     assert (await words(connected, chat_id))[-1] == '*nods* "Mm-hm." *And again.*'
     page = await connected.get(f"/chats/{chat_id}")
     assert page.by_id("undo").text == "Undo: the continuation"
-    peer.script(Reply(" More."))
+    peer.script(Reply(" More.", wait_s=0.5))
     answer = await connected.post(forms[0], HTMX)
     assert answer.status_code == 202
     grown = parse(answer.text).by_id(f"turn-{first}")

@@ -38,8 +38,9 @@ async def test_a_second_persona_can_become_the_default(visitor: Visitor) -> None
 async def test_a_refused_persona_keeps_what_was_typed(visitor: Visitor) -> None:
     answer = await visitor.post("/settings", you_id="new", name="", persona="\nA long life.")
     assert answer.status_code == 422
-    forms = [form for form in parse(answer.text).by_id("you").all("form") if form.value_of("you_id") == "new"]
-    assert forms[0].value_of("persona") == "\nA long life."
+    fields = [form for form in parse(answer.text).by_id("you").all("form") if form.all(name="you_id")]
+    (new,) = [form for form in fields if form.value_of("you_id") == "new"]
+    assert new.value_of("persona") == "\nA long life."
     assert len((await visitor.json("/settings"))["personas"]) == 1
 
 
