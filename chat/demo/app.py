@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat.demo import wire
+from chat.demo import drafting, wire
 from chat.demo.request import CLASSIFIER, CONTEXT_LENGTH, NARRATOR, BadRequest, ChatRequest, read_request
 from chat.demo.schema import UnusableSchema
 
@@ -120,6 +120,8 @@ def _answer(asked: ChatRequest) -> wire.Answer:
 
 def _text(asked: ChatRequest) -> str:
     """Narrator and classifier are loaded with the first question, so that the start of the program need not wait."""
+    if drafting.is_asked(asked.messages):
+        return drafting.draft(asked.messages, asked.seed)
     if not asked.structured:
         from chat.demo.narrator import narrate
         from chat.demo.onward import go_on

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from chat.clock import Clock
+from chat.domain import chats
 from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
@@ -19,6 +20,7 @@ from chat.engine import (
     digest,
     edits,
     impact,
+    impersonate,
     kickoff,
     portraits,
     prepare,
@@ -37,6 +39,7 @@ from chat.engine.digest import Digests
 from chat.engine.faults import Faults
 from chat.engine.hub import Hub
 from chat.engine.impact import Impact
+from chat.engine.impersonate import Draft, Draftings
 from chat.engine.local_servers import LocalServers
 from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
@@ -76,6 +79,7 @@ class Engine:
         """Chats with a reply whose end could not be stored; it is closed before anything else happens there."""
         self.instructed: set[tuple[str, str]] = set()
         """Servers (and models) that refused a text to complete; kept until the next start."""
+        self.draftings = Draftings()
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
         self.snapshots = Snapshots(self)
@@ -108,6 +112,7 @@ class Engine:
 
     async def stop(self) -> None:
         """End every running reply, keeping what it has, and let the streams go."""
+        await self.draftings.stop_all()
         for run in self.runs.all():
             await run.stop("shutdown")
         for run in self.runs.all():
@@ -223,7 +228,9 @@ class Engine:
     # Turns
 
     async def take_turn(self, chat_id: str, prose: str, idempotency_key: str = "") -> Accepted:
-        return await turn.take_turn(self, chat_id, prose, idempotency_key)
+        accepted = await turn.take_turn(self, chat_id, prose, idempotency_key)
+        await self.draftings.stop(chat_id)
+        return accepted
 
     async def stop_reply(self, chat_id: str, turn_id: str) -> bool:
         """Stop a running reply; False when it had ended already. Raises NotFound for a turn of another chat."""
@@ -323,6 +330,15 @@ class Engine:
         """The visible line as a file, piece by piece. Raises NotFound."""
         return transcripts.told(self, chat_id, how)
 
+    async def draft_turn(self, chat_id: str, typed: str | None = None) -> Draft:
+        """A draft of the player's next turn, for them to take or leave; see `engine.impersonate.draft`."""
+        return await impersonate.draft(self, chat_id, typed)
+
+    async def stop_draft(self, chat_id: str) -> bool:
+        """End the draft that is being written; False when none is. Raises NotFound."""
+        chats.known(self.store.library.chats.get(chat_id))
+        return await self.draftings.stop(chat_id)
+
     async def save_composer_draft(self, chat_id: str, text: str) -> None:
         if chat_id not in self.store.library.chats:
             raise NotFound("There is no such chat.")
@@ -333,6 +349,8 @@ class Engine:
 
     def status(self, chat_id: str) -> RunStatus:
         run = self.runs.get(chat_id)
+        if run is None and (drafting := self.draftings.get(chat_id)):
+            return RunStatus("thinking", drafting.detail, is_draft=True)
         if run is None:
             return self.background.get(chat_id, RunStatus("idle", ""))
         return RunStatus(run.status, run.detail, run.reply_id, run.wait_s)

@@ -20,7 +20,7 @@ from chat.engine.keeping import Keeping
 from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
 from chat.engine.run import Run
-from chat.errors import ContextTooLong, Declined, ProviderBusy, ProviderError, ProviderRateLimited
+from chat.errors import ContextTooLong, Declined, ProviderError
 from chat.llm.calls import CallRecord, Message, NarrateRequest, Piece
 from chat.llm.narration import Narration
 from chat.llm.policy import Waiting
@@ -100,11 +100,8 @@ def while_silent(engine: Engine, run: Run, narration: Narration, name: str) -> I
 def note(engine: Engine, prepared: Prepared, problem: ProviderError | None) -> None:
     """What the server said about itself counts for the next request."""
     endpoint, notes = engine.endpoint().name, engine.server_notes
-    if problem is None:
-        notes.answers(endpoint)
-    elif problem.retry_after_s and isinstance(problem, ProviderRateLimited | ProviderBusy):
-        notes.rests(endpoint, problem.retry_after_s)
-    elif isinstance(problem, ContextTooLong) and not problem.partial:
+    notes.heard(endpoint, problem)
+    if isinstance(problem, ContextTooLong) and not problem.partial:
         notes.too_long(endpoint, prepared.model, int(prepared.written.manifest.get("total_tokens", 0)))
 
 

@@ -94,7 +94,7 @@ def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Se
     world = state.world(chat_id)
     words = witnessed_text(segments, you.id, world.state.present, bot.id)
     context = Context(library, world, bot, you, (), Recalled())
-    assemble(_input(context, (), words or None, directions(segments)), _budget(engine), count)
+    assemble(_input(context, (), words or None, directions(segments)), budget_of(engine), count)
 
 
 def _is_known_to_fit(engine: Engine, chat: Chat, segments: Sequence[Segment]) -> bool:
@@ -128,7 +128,7 @@ def _write(
     directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
     given = _input(context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
     taken, model = (count(run.written_on) if run.written_on else 0, run.model) if run else (0, "")
-    budget, history_from = _budget(engine, taken, model), _history_from(engine, chat_id, context.bot.id)
+    budget, history_from = budget_of(engine, taken, model), _history_from(engine, chat_id, context.bot.id)
     written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
     if written is None:
         assembled = assemble(given, budget, count, history_from=history_from)
@@ -157,7 +157,7 @@ def _prompt_memory(found: Found) -> PromptMemory:
     return PromptMemory(found.memory_id, found.text, found.score, found.why, found.left_out)
 
 
-def _budget(engine: Engine, taken: int = 0, model: str = "") -> Budget:
+def budget_of(engine: Engine, taken: int = 0, model: str = "") -> Budget:
     """The prompt's share of the budget: the reply needs room too, and what is `taken` by the part there is of it.
 
     A model that said it cannot read that much gets less.

@@ -31,12 +31,14 @@ class RunStatus(NamedTuple):
     """What a chat is doing: one of the seven statuses, a sentence, and the turn being written, if any.
 
     `wait_s` is how long it is until a server that could not answer is asked again; None when nobody waits for that.
+    `is_draft`: what is being written is a draft of the player's own turn.
     """
 
     status: Status
     detail: str
     turn_id: str | None = None
     wait_s: float | None = None
+    is_draft: bool = False
 
 
 class RunningReply(NamedTuple):

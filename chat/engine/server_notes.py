@@ -6,6 +6,7 @@ Known while the program runs; a restart forgets it, and the next failure teaches
 from __future__ import annotations
 
 from chat.clock import Clock
+from chat.errors import ProviderBusy, ProviderError, ProviderRateLimited
 
 _SMALLER = 0.6
 """How much of a prompt that was too long the next one may have."""
@@ -26,8 +27,12 @@ class ServerNotes:
         """Seconds until it may be asked again; 0 when it may be asked now."""
         return max(self._resting.get(endpoint, 0.0) - self._clock.monotonic_s(), 0.0)
 
-    def answers(self, endpoint: str) -> None:
-        self._resting.pop(endpoint, None)
+    def heard(self, endpoint: str, problem: ProviderError | None) -> None:
+        """How a call ended; None for one that brought what was asked for."""
+        if problem is None:
+            self._resting.pop(endpoint, None)
+        elif problem.retry_after_s and isinstance(problem, ProviderRateLimited | ProviderBusy):
+            self.rests(endpoint, problem.retry_after_s)
 
     def too_long(self, endpoint: str, model: str, tokens: int) -> None:
         """A prompt of so many tokens did not fit: the next one is to be clearly smaller."""

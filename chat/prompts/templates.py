@@ -56,11 +56,12 @@ def _load(name: str) -> PromptText:
 NARRATE_SYSTEM = _load("narrate_system")
 NARRATE_VOLATILE = _load("narrate_volatile")
 KICKOFF = _load("kickoff")
+IMPERSONATE = _load("impersonate")
 DIGEST = _load("digest")
 SCENE_MEMORY = _load("scene_memory")
 
 
 def warm() -> None:
     """Compile every text now, so that the first reply need not."""
-    for text in (NARRATE_SYSTEM, NARRATE_VOLATILE, KICKOFF, DIGEST, SCENE_MEMORY):
+    for text in (NARRATE_SYSTEM, NARRATE_VOLATILE, KICKOFF, IMPERSONATE, DIGEST, SCENE_MEMORY):
         _ENVIRONMENT.get_template(_path(text.name))

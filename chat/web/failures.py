@@ -50,16 +50,23 @@ _UNEXPECTED = "Something in this program went wrong; your story is as it was bef
 
 
 class Offer(NamedTuple):
-    """One button that helps: what it posts to, and what stands on it. `stops` a running reply first."""
+    """One button that helps: what it posts to, and what stands on it. `stops` a running reply first.
+
+    `form` is the id of a form elsewhere on the page that it sends; one that `is_link` only leads there.
+    """
 
     address: str
     label: str
     stops: bool = False
+    form: str = ""
+    is_link: bool = False
 
 
 @dataclass(frozen=True)
 class Notice:
     """A message on a page. `tone` is error or plain; `field` names a form field that was refused.
+
+    `means` says what it means for the story; `wait_s` is there where waiting helps.
 
     One that `blocks` has to be dismissed first: the database could not take what was done. One that `is_passing` goes
     by itself after a while.
@@ -74,6 +81,8 @@ class Notice:
     blocks: bool = False
     offer: Offer | None = None
     is_passing: bool = False
+    means: str = ""
+    wait_s: int | None = None
 
     @classmethod
     def of(cls, error: ChatError, offer: Offer | None = None) -> Notice:

@@ -60,6 +60,18 @@ def environment(assets: Assets) -> Environment:
     return made
 
 
+SEND_KEYS = {
+    "ctrl-enter": "Ctrl+Enter sends, Enter makes a new line",
+    "enter": "Enter sends, Shift+Enter makes a new line",
+}
+"""What sends a turn, and how that is said."""
+
+
+def send_key_of(request: Request) -> str:
+    chosen = request.cookies.get("send_key", "")
+    return chosen if chosen in SEND_KEYS else next(iter(SEND_KEYS))
+
+
 def engine_of(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
@@ -166,6 +178,7 @@ def frame(request: Request) -> dict[str, Any]:
         "first_run": not engine.store.library.chats,
         "epoch": engine.hub.epoch,
         "face": engine.face,
+        "send_key": send_key_of(request),
         "notice": None,
         "rewriting": "",
     }

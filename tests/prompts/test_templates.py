@@ -9,11 +9,19 @@ from importlib.resources import files
 import pytest
 from jinja2 import UndefinedError
 
-from chat.prompts.templates import DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY
+from chat.prompts.templates import (
+    DIGEST,
+    IMPERSONATE,
+    KICKOFF,
+    NARRATE_SYSTEM,
+    NARRATE_VOLATILE,
+    SCENE_MEMORY,
+)
 
-TEXTS = (DIGEST, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY)
+TEXTS = (DIGEST, IMPERSONATE, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY)
 WORDS_OF_VERSION = {
     "digest": (2, "1525f5eb9c52"),
+    "impersonate": (1, "483e5348ba59"),
     "kickoff": (1, "f7d4e9d7bff2"),
     "narrate_system": (1, "956462c6142e"),
     "narrate_volatile": (2, "815fb117969a"),

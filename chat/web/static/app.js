@@ -3,13 +3,14 @@
 
 import { ask, Composer } from "./composer.js";
 import { count } from "./countdown.js";
+import { asksForDraft, draftTurn } from "./drafting.js";
 import { Drawer } from "./drawer.js";
+import { listen } from "./keys.js";
+import { Look } from "./look.js";
 import { MapPage } from "./map.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
 
-const GATHER = 100; // ms within which several facts lead to one look at a part
-const AGAIN = 1500; // ms until a part that could not be fetched is asked for again
 const PING = 15000; // ms between signs of life to the shared connection
 const PATIENCE = 1200; // ms a lost connection may take to come back before the page says so
 const UNREACHABLE = "The program cannot be reached. Your words are still here; send them again when it runs.";
@@ -59,40 +60,6 @@ function twin(root, lost) {
   const alike = [...root.querySelectorAll(lost.localName)];
   return alike.find((element) => lost.id && element.id === lost.id)
     ?? alike.find((element) => address && (element.getAttribute("href") ?? element.form?.getAttribute("action")) === address);
-}
-
-/** Looks at something again, at most once at a time and after gathering what else asks for it. */
-class Look {
-  #timer = 0;
-  #busy = false;
-  #due = false;
-
-  /** `fetchNow()` resolves to false when it has to be tried again. */
-  constructor(fetchNow, isWanted = () => true) {
-    this.fetchNow = fetchNow;
-    this.isWanted = isWanted;
-  }
-
-  soon(wait = GATHER) {
-    this.#due = true;
-    this.#timer ||= setTimeout(() => this.#run(), wait);
-  }
-
-  /** Something became visible: what was put off is done now. */
-  wake() {
-    if (this.#due) this.soon(0);
-  }
-
-  async #run() {
-    this.#timer = 0;
-    if (this.#busy || document.hidden || !this.isWanted()) return;
-    this.#busy = true;
-    this.#due = false;
-    const done = await this.fetchNow();
-    this.#busy = false;
-    if (done === false) this.soon(AGAIN);
-    else this.wake();
-  }
 }
 
 function partLook(id, address, isWanted) {
@@ -358,9 +325,17 @@ document.addEventListener("submit", (event) => {
   if (!isTurn && !event.target.matches("#transcript form, #stop, form[data-travel]")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  if (isTurn) composer.send();
+  if (isTurn && asksForDraft(event.submitter)) void draftTurn(composer, event.submitter, drafted);
+  else if (isTurn) composer.send();
   else void act(event.target, event.submitter);
 }, true);
+
+/** A draft came, was stopped or failed; its words are in the box by now. */
+function drafted(answer) {
+  if (!answer) return notice(UNREACHABLE, "unreachable");
+  byId("notices")?.replaceChildren();
+  outOfBand(answer);
+}
 
 /** A button that changes the story: what comes of it is told by the stream, and looked at without waiting for that. */
 async function act(form, button) {
@@ -378,15 +353,6 @@ async function act(form, button) {
   else everything();
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.isComposing) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === composer?.box) {
-    event.preventDefault();
-    composer.send();
-  }
-  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) byId("stop")?.requestSubmit();
-});
-
 // Fragments that htmx fetches obey the same rule: an older one never replaces a newer one.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const shown = detail.target;
@@ -395,6 +361,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
 });
 document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
 
+listen(composer, drawer);
 setInterval(count, 250);
 lock();
 if (transcript?.pinned) transcript.toEnd();

@@ -24,6 +24,7 @@ export class Composer {
   #saved; // the draft as the server has it
   #given = ""; // words that came from the server while the page was open
   #sending = false;
+  #drafting = false;
   #sent = Promise.resolve();
   #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
 
@@ -49,10 +50,20 @@ export class Composer {
     this.#show();
   }
 
+  /** While a draft of the turn is written, no other is asked for; the box stays open. */
+  set drafting(drafting) {
+    this.#drafting = drafting;
+    this.#show();
+  }
+
+  get drafting() {
+    return this.#drafting;
+  }
+
   /** The page was shown again by the browser: what is in the box then is what counts. */
   wake() {
     this.#tried = null;
-    this.#sending = false;
+    this.#sending = this.#drafting = false;
     this.#show();
   }
 
@@ -164,6 +175,7 @@ export class Composer {
   #show() {
     this.box.readOnly = this.#sending;
     this.#button.disabled = this.locked || this.#sending;
+    this.form.querySelector("#impersonate").disabled = this.locked || this.#sending || this.#drafting;
     this.form.toggleAttribute("aria-busy", this.#sending);
   }
 

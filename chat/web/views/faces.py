@@ -75,8 +75,8 @@ def face(turn: Turn, server: Server | None = None) -> Face | None:
         return _ended(turn, server)
     button = _button(turn, server) if server else None
     next_step = _next_step(turn, button)
-    wait_s = _wait_s(turn, server) if server else None
-    return Face(turn.error_code, turn.error_message, _means(turn), next_step, button, wait_s)
+    wait = wait_s(turn.error_code, server.rest_s) if server else None
+    return Face(turn.error_code, turn.error_message, _means(turn), next_step, button, wait)
 
 
 def _next_step(turn: Turn, button: Button | None) -> str:
@@ -126,9 +126,15 @@ def _short(model: str) -> str:
     return model.rsplit("/", 1)[-1]
 
 
-def _wait_s(turn: Turn, server: Server) -> int | None:
-    waits = turn.error_code in ("rate_limited", "busy") and server.rest_s > 0
-    return math.ceil(server.rest_s) if waits else None
+def wait_s(code: str, rest_s: float) -> int | None:
+    """Whole seconds to be waited after a failure of this kind, None where that does not help."""
+    return math.ceil(rest_s) if code in ("rate_limited", "busy") and rest_s > 0 else None
+
+
+def setting_of(code: str) -> str:
+    """The setting that has to be changed before asking again helps; empty where none has."""
+    way, field = _WAYS.get(code, ("retry", ""))
+    return field if way == "settings" else ""
 
 
 def as_json(shown: Face | None) -> dict[str, Any] | None:

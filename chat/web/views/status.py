@@ -31,6 +31,7 @@ _MEANWHILE = "You can write on meanwhile."
 class StatusView:
     """`status` is one of the seven; `turn_id` names the reply that Stop would stop.
 
+    `is_draft`: what is being written, and can be stopped, is a draft of the player's own turn.
     `wait_s` is how many seconds it is until the server is asked again, None when that is not what is waited for.
     """
 
@@ -38,6 +39,7 @@ class StatusView:
     sentence: str
     turn_id: str | None = None
     wait_s: int | None = None
+    is_draft: bool = False
 
 
 def status_view(status: RunStatus, last: Turn | None) -> StatusView:
@@ -46,6 +48,8 @@ def status_view(status: RunStatus, last: Turn | None) -> StatusView:
         if status.wait_s is not None:
             return StatusView(status.status, told, status.turn_id, math.ceil(status.wait_s))
         return StatusView(status.status, f"{told} {_WHAT_TO_DO}", status.turn_id)
+    if status.is_draft:
+        return StatusView(status.status, f"{status.detail} {_MEANWHILE}", is_draft=True)
     if status.detail:
         return StatusView(status.status, f"{status.detail} {_MEANWHILE}")
     if last and face(last):
