@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer, Reply
 from tests.web.conftest import HTMX, JSON, Visitor
@@ -58,6 +60,16 @@ async def test_it_tells_what_a_reply_changed_and_why(connected: Visitor, peer: P
     assert "a feeling: it names somebody who is not there" in reply.by_id("dropped").text
     assert "tokens" in reply.by_id("told").text
     assert "filling the lamp" in drawer.by_id("drawer-part-present").text
+
+
+@pytest.mark.parametrize("why", ["left_place", "time_skip", "parted"])
+async def test_why_a_scene_closed_is_told_in_words(connected: Visitor, peer: Peer, why: str) -> None:
+    ended = {"scene": {"ended": True, "why": why, "next_place": "the park", "cites": [1]}}
+    chat_id = await told(connected, peer, ended, "We go on.")
+    changes = (await connected.json(f"/chats/{chat_id}/drawer"))["last_reply"]["digest"]["changes"]
+    closed = [one for one in changes if one.startswith("The scene closed: ")]
+    assert len(closed) == 1
+    assert why not in closed[0].replace("parted.", "")
 
 
 async def test_memories_tell_how_much_they_matter_and_where_they_are_from(

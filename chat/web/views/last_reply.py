@@ -36,6 +36,12 @@ _OUTCOMES = {
     "late": "The answer came late, so what would have moved the present was left as it was.",
     FAILED: "What it changed could not be worked out. The story goes on without it.",
 }
+_CLOSED = {
+    "left_place": "The scene closed: the story went on to another place.",
+    "time_skip": "The scene closed: much time passed.",
+    "parted": "The scene closed: those who were there parted.",
+}
+"""Why a digest saw a scene end, as a reader is told it; who closed one by hand, or began anew, knows why."""
 _NOTHING = "Nothing changed."
 _CHOSEN_CHARS, _PASSED_OVER_CHARS = 140, 80
 
@@ -237,5 +243,5 @@ _SENTENCES: dict[type, Callable[[Any, Named], Sequence[str]]] = {
     EdgeSummarySet: lambda data, name_of: [
         f"{name_of(data.source)} about {name_of(data.target)}: {data.summary}"
     ],
-    SceneClosed: lambda data, _: [f"The scene closed: {data.reason}."],
+    SceneClosed: lambda data, _: [_CLOSED.get(data.reason, "The scene closed.")],
 }
