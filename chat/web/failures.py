@@ -5,6 +5,7 @@ Nothing about the inside of the program leaves it: an unexpected error is a numb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ _UNEXPECTED = "Something in this program went wrong; your story is as it was bef
 class Offer(NamedTuple):
     """One button that helps: what it posts to, and what stands on it. `stops` a running reply first.
 
-    `form` is the id of a form elsewhere on the page that it sends; one that `is_link` only leads there.
+    `fields` are what was sent before and is sent again with it. `form` is the id of a form elsewhere on the page
+    that it sends; one that `is_link` only leads there.
     """
 
     address: str
@@ -60,6 +62,7 @@ class Offer(NamedTuple):
     stops: bool = False
     form: str = ""
     is_link: bool = False
+    fields: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)

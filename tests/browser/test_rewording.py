@@ -103,6 +103,23 @@ async def test_a_reply_grows_on_from_where_it_stands_in_every_tab(
         await expect(tab.locator(".turn.bot .prose")).to_have_text(desk.counted(12))
 
 
+async def test_one_press_stops_the_reply_and_saves_what_was_written(
+    page: Page, watch: Watch, told: Server, peer: Peer
+) -> None:
+    page, other = await two_tabs(page, watch, told, "One.")
+    peer.script(Reply("Never read.", wait_s=60))
+    await desk.say(page, "Two.")
+    await change(page, "bot", 0)
+    await page.locator(BOX).fill("In other words.")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Stop the reply and save").click()
+    for tab in (page, other):
+        await expect(turn(tab, "bot", 0).locator(":scope > .prose")).to_have_text("In other words.")
+        await expect(tab.locator(".turn.running")).to_have_count(0)
+    await expect(page.locator(BOX)).to_have_count(0)
+    watch.errors[:] = [error for error in watch.errors if "409" not in error]
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_the_form_has_no_finding_and_is_not_wider_than_the_page(
     page: Page, watch: Watch, told: Server, width: int

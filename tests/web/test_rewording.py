@@ -190,9 +190,35 @@ async def test_while_a_reply_is_written_stopping_it_first_is_offered(connected: 
         address = f"/chats/{chat_id}/turns/{first if path == 'edit' else reply_id}/{path}"
         assert (await connected.post(address, JSON, **fields)).status_code == 409
         fragment = parse((await connected.post(address, HTMX, **fields)).text)
-        assert fragment.one(cls="notice").one("form").attrs["action"].endswith(f"{reply_id}/stop"), path
+        assert fragment.one(cls="notice").one("form").attrs["action"] == address
         answer = await connected.post(address, **fields)
         assert answer.status_code == 409
-        assert offered(parse(answer.text))["action"] == f"/chats/{chat_id}/turns/{reply_id}/stop"
-    await edited(connected, f"/chats/{chat_id}/turns/{first}/edit", "Other.", stop="on")
-    assert (await words(connected, chat_id))[1] == "Other."
+        offer = offered(parse(answer.text))
+        assert (offer["action"], offer["stop"]) == (address, "on")
+    elsewhere = await connected.post(f"/chats/{chat_id}/turns/{first}/continue")
+    assert offered(parse(elsewhere.text))["action"] == f"/chats/{chat_id}/turns/{reply_id}/stop"
+    assert connected.engine.runs.get(chat_id)
+
+
+async def test_the_offered_button_stops_the_reply_and_does_what_was_asked_at_once(
+    connected: Visitor, peer: Peer
+) -> None:
+    chat_id, first, reply_id = await running(connected, peer)
+    edit = f"/chats/{chat_id}/turns/{first}/edit"
+    version = (await connected.get(edit)).value_of("version")
+    page = parse((await connected.post(edit, prose='Other\n"words" & <b>.', version=version)).text)
+    form = page.by_id("notices").one("form")
+    sent = {str(one.attrs["name"]): str(one.attrs["value"]) for one in form.all("input")}
+    assert sent == {"prose": 'Other\n"words" & <b>.', "version": version, "stop": "on"}
+    answer = await connected.post(str(form.attrs["action"]), **sent)
+    assert answer.status_code == 303
+    assert connected.engine.runs.get(chat_id) is None
+    told = await words(connected, chat_id)
+    assert told[1] == 'Other\n"words" & <b>.'
+    peer.script(Reply(" *And on.*"))
+    before = told[-1]
+    answer = await connected.post(f"/chats/{chat_id}/turns/{reply_id}/continue", stop="on")
+    assert answer.status_code == 303
+    await connected.settled(chat_id)
+    assert (await words(connected, chat_id))[-1].startswith(before.rstrip())
+    assert (await words(connected, chat_id))[-1].endswith("*And on.*")

@@ -264,6 +264,10 @@ async def test_while_a_reply_is_written_stopping_it_first_is_offered(connected: 
         offer = offered(parse(answer.text))
         assert (offer["action"], offer["stop"]) == (address, "on")
         assert offer["label"].startswith("Stop the reply and ")
+    again = f"/chats/{chat_id}/turns/{reply_id}/regenerate"
+    refused = await connected.post(again, prose="Other words.")
+    assert (offered(parse(refused.text))["action"], offered(parse(refused.text))["stop"]) == (again, "on")
+    assert "Other words." in {one.attrs.get("value") for one in parse(refused.text).all("input")}
     refused = await connected.post(f"/chats/{chat_id}/turns/{first}/regenerate", prose="Other words.")
     assert offered(parse(refused.text))["action"] == f"/chats/{chat_id}/turns/{reply_id}/stop"
     assert connected.engine.runs.get(chat_id)

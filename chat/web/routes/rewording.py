@@ -42,7 +42,7 @@ async def post_edit(request: Request, chat_id: str, turn_id: str) -> Response:
     With `version`, the event of the words that were changed, a stale change is refused. `go_on` leaves the turn as it
     is, and goes on from it in the new words on a branch of its own.
     """
-    typed = ""
+    fields = Fields({})
     try:
         fields = await read_fields(request, checked=False)
         typed = fields.text("prose")
@@ -51,20 +51,22 @@ async def post_edit(request: Request, chat_id: str, turn_id: str) -> Response:
             await stop_running(request, chat_id)
         done = await _changed(request, chat_id, turn_id, fields)
     except ChatError as error:
-        return await _refused(request, chat_id, turn_id, typed, error)
+        return await _refused(request, chat_id, turn_id, fields, error)
     return done
 
 
 @router.post("/chats/{chat_id}/turns/{turn_id}/continue")
 async def post_continue(request: Request, chat_id: str, turn_id: str) -> Response:
     """Has the latest reply written on from where it stands; its text stays whatever comes of it."""
+    fields = Fields({})
     try:
         fields = await read_fields(request)
         if fields.flag("stop"):
             await stop_running(request, chat_id)
         reply_id = await engine_of(request).continue_reply(chat_id, turn_id)
     except ChatError as error:
-        return await refused(request, chat_id, error, offer_to_stop(chat_id, error))
+        offer = offer_to_stop(request, error, "write on", fields, about=turn_id)
+        return await refused(request, chat_id, error, offer)
     if wants_json(request):
         return json_response({"reply_id": reply_id}, 202)
     if is_htmx(request):
@@ -132,7 +134,9 @@ async def _form(
     return await page(request, "pages/edit_turn.html", view, chat_id=chat_id, status=status)
 
 
-async def _refused(request: Request, chat_id: str, turn_id: str, typed: str, error: ChatError) -> Response:
+async def _refused(
+    request: Request, chat_id: str, turn_id: str, fields: Fields, error: ChatError
+) -> Response:
     """The form once more, with every word that was typed, and the button that helps."""
     if isinstance(error, NotFound):
         raise error
@@ -142,7 +146,9 @@ async def _refused(request: Request, chat_id: str, turn_id: str, typed: str, err
     if wants_json(request):
         newer = rewording.as_json(first, versions) if is_stale else {}
         return json_response({"error": failures.details(error), **newer}, status)
-    notice = Notice.of(error, offer_to_stop(chat_id, error))
+    verb, typed = "go on from it" if fields.flag("go_on") else "save", fields.text("prose")
+    offer = offer_to_stop(request, error, verb, fields, "prose", "version", "restore", "go_on")
+    notice = Notice.of(error, offer)
     if is_htmx(request) and not is_stale:
         return failures.fragment(request, notice, status)
     kept = typed if typed or not isinstance(error, TextNotStorable) else None

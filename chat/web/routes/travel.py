@@ -16,7 +16,7 @@ from chat.errors import ChatError, NotFound, TurnRunning
 from chat.store import views
 from chat.web import failures
 from chat.web.failures import Notice, Offer, status_of
-from chat.web.forms import check_storable, read_fields
+from chat.web.forms import Fields, check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, page, part, see_other, wants_json
 from chat.web.routes.chats import chat_page
 from chat.web.routes.turns import status_part, turns_part
@@ -101,7 +101,7 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
 
     `other_model` asks the other configured model; named with one's own latest turn, its missing reply is written.
     """
-    engine, typed = engine_of(request), None
+    engine, typed, fields = engine_of(request), None, Fields({})
     try:
         fields = await read_fields(request, checked=False)
         typed = fields.text("prose") if fields.has("prose") else None
@@ -110,7 +110,8 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
             await stop_running(request, chat_id)
         reply_id = await engine.retry(chat_id, turn_id, typed, with_other_model=fields.flag("other_model"))
     except ChatError as error:
-        return await refused(request, chat_id, error, offer_to_stop(chat_id, error), rewriting=typed or "")
+        offer = offer_to_stop(request, error, "write it again", fields, "prose", "other_model", about=turn_id)
+        return await refused(request, chat_id, error, offer, rewriting=typed or "")
     if wants_json(request):
         return json_response({"reply_id": reply_id}, 202)
     if is_htmx(request):
@@ -156,11 +157,21 @@ _VERBS = {
 }
 
 
-def offer_to_stop(chat_id: str, error: ChatError) -> Offer | None:
-    """The button that ends the running reply. The one that was to be written anew is another by then."""
+def offer_to_stop(
+    request: Request, error: ChatError, verb: str, fields: Fields, *names: str, about: str = ""
+) -> Offer | None:
+    """The button that ends the running reply and then does what was asked, with what was sent for it (`names`).
+
+    Where that is `about` a reply, and another one is running by now, there is only that to be stopped: the reply that
+    was to be written anew or on is the latest no more.
+    """
     if not isinstance(error, TurnRunning):
         return None
-    return Offer(f"/chats/{chat_id}/turns/{error.turn_id}/stop", "Stop the reply")
+    chat_id = request.path_params["chat_id"]
+    if about and about != error.turn_id:
+        return Offer(f"/chats/{chat_id}/turns/{error.turn_id}/stop", "Stop the reply")
+    sent = {name: fields.text(name) for name in names if fields.has(name)}
+    return Offer(request.url.path, f"Stop the reply and {verb}", stops=True, fields=sent)
 
 
 async def stop_running(request: Request, chat_id: str) -> None:

@@ -30,14 +30,21 @@ export class Travel {
       this.composer.box.focus({ preventScroll: true });
     }
     if (form.matches(".naming")) form.reset();
-    const editor = form.closest(".rewrite");
+    const editor = form.closest(".rewrite") ?? this.#sentAgain(form);
     if (!editor) return;
     const turn = editor.closest(".turn");
     sessionStorage.removeItem(kept(turn.dataset.turn));
-    form.reset();
+    editor.querySelector("form").reset();
     editor.open = false;
     if (editor.matches(".editing")) editor.remove();
     (turn === this.transcript.latest ? this.composer.box : turn).focus({ preventScroll: true });
+  }
+
+  /** The open form whose words were sent by the button of a notice: as long as they are still the same. */
+  #sentAgain(form) {
+    const words = form.elements.prose?.value;
+    const editors = [...this.transcript.root.querySelectorAll(".rewrite[open]")];
+    return words && editors.find((editor) => editor.querySelector("textarea").value === words);
   }
 
   /** A form was not taken. Where its turn reads otherwise by now, the answer is a form that shows both. */
