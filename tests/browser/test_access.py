@@ -67,12 +67,12 @@ async def test_no_reply_has_a_finding_while_it_grows_nor_when_it_failed(
     findings = {"growing": await findings_of(page)}
     await page.focus(".stop")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".trouble-text")).to_be_visible()
+    await expect(page.locator(".face-what")).to_be_visible()
     findings["stopped"] = await findings_of(page)
     await expect(page.locator(desk.BOX)).to_be_focused()  # not lost with the button it was on
     peer.script(*[Status(503)] * 8)
     await page.locator(".turn.bot button", has_text="Retry").click()
-    await expect(page.locator(".trouble-text")).to_contain_text("503", timeout=20_000)
+    await expect(page.locator(".face")).to_contain_text("503", timeout=20_000)
     findings["failed"] = await findings_of(page)
     assert not {state: found for state, found in findings.items() if found}
 
