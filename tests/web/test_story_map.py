@@ -106,6 +106,18 @@ async def test_while_a_reply_is_written_it_is_stopped_first_and_the_moment_stays
     assert await texts(connected, chat_id) == ["One."]
 
 
+async def marked(visitor: Visitor, chat_id: str) -> dict[str, list[str]]:
+    """The names of the checkpoints that the transcript shows, by turn; the page and its data say the same."""
+    told = {one["id"]: [c["name"] for c in one["checkpoints"]] for one in await visitor.turns(chat_id)}
+    page = await visitor.get(f"/chats/{chat_id}")
+    shown = {
+        str(one.attrs["data-turn"]): [mark.one("bdi").text for mark in one.all(cls="checkpoint")]
+        for one in page.all("article")
+    }
+    assert shown == told
+    return {turn: names for turn, names in shown.items() if names}
+
+
 async def test_a_moment_gets_a_name_another_and_none(connected: Visitor) -> None:
     chat_id, left, (first, _) = await with_a_branch(connected)
     made = await connected.post(f"/chats/{chat_id}/checkpoints", JSON, name="The start", turn=first)
@@ -119,6 +131,11 @@ async def test_a_moment_gets_a_name_another_and_none(connected: Visitor) -> None
     assert names == ["The start", "The other end"]
     assert "Checkpoint “The other end”" in page.one("table").text
     await connected.post(f"/chats/{chat_id}/checkpoints/{kept}/rename", name="Day one")
+    assert await marked(connected, chat_id) == {first: ["Day one"]}, "the other one is on another branch"
+    of_turn = await connected.get(f"/chats/{chat_id}/turns/{first}", **HTMX)
+    mark = of_turn.one(cls="checkpoint").one("a")
+    assert mark.text == "Checkpoint: Day one"
+    assert (await connected.get(str(mark.attrs["href"]))).by_id("moment").one("h2").text == "Day one"
     data = await connected.json(f"/chats/{chat_id}/map")
     assert [one["name"] for one in data["checkpoints"]] == ["Day one", "The other end"]
     went = await connected.post(f"/chats/{chat_id}/checkpoints/{kept}/go")
@@ -127,7 +144,9 @@ async def test_a_moment_gets_a_name_another_and_none(connected: Visitor) -> None
     assert shown.by_id("undo").text == "Undo: the return to “Day one”"
     assert offered(shown)["label"] == "Undo"
     assert await texts(connected, chat_id) == ["One."]
+    assert await marked(connected, chat_id) == {first: ["Day one"]}
     await connected.post(f"/chats/{chat_id}/checkpoints/{kept}/remove")
+    assert await marked(connected, chat_id) == {}
     assert len((await connected.json(f"/chats/{chat_id}/map"))["checkpoints"]) == 1
     fragment = await connected.post(f"/chats/{chat_id}/checkpoints", HTMX, name="Now")
     assert "This moment is called “Now”." in parse(fragment.text).one(cls="notice-message").text

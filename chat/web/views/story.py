@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,6 +20,7 @@ from chat.errors import NotFound, StoreError
 from chat.store import views
 from chat.store.views import Alternative
 from chat.web.views import transcript
+from chat.web.views.checkpoint_marks import Mark, read_marks
 from chat.web.views.drawer import DrawerView, drawer
 from chat.web.views.drawer_facts import Facts, read_facts
 from chat.web.views.editors import Attempt
@@ -52,6 +54,7 @@ class Story:
     places: dict[str, str]
     alternatives: dict[str, list[Alternative]]
     versions: dict[str, list[TurnVersion]]
+    marks: Mapping[str, Sequence[Mark]]
     facts: Facts | None = None
     server: Server | None = None
     unstored: StoreError | None = None
@@ -68,6 +71,7 @@ class Story:
             server=self.server,
             alternatives=self.alternatives,
             versions=self.versions,
+            marks=self.marks,
         )
         older = self.turns[0].step if self.has_more else None
         resets, library = self.world.state.resets, self.library
@@ -98,6 +102,7 @@ class Story:
                 self.versions.get(turn.id, ()),
                 self.server if self.before is None and turn is self.turns[-1] else None,
             )
+            | {"checkpoints": [{"id": one.id, "name": one.name} for one in self.marks.get(turn.id, ())]}
             for turn in self.turns
         ]
 
@@ -128,6 +133,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         places = await _places(reader, world, window.turns)
         alternatives = await views.alternatives(reader, library, chat_id, window.turns)
         versions = await views.versions(reader, [turn.id for turn in window.turns])
+        marks = await read_marks(reader, library, chat_id, window.turns)
         facts = None
         if full is not None:
             latest = window if before is None else await views.transcript(reader, library, chat_id)
@@ -149,6 +155,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         places=places,
         alternatives=alternatives,
         versions=versions,
+        marks=marks,
         facts=facts,
         server=_server(engine, chat_id),
         unstored=unstored.problem if unstored else None,

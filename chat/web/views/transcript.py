@@ -18,6 +18,7 @@ from chat.store.views import Alternative
 from chat.web import story_time
 from chat.web.markup import render_turn
 from chat.web.views import faces, travel
+from chat.web.views.checkpoint_marks import Mark
 from chat.web.views.faces import Face, Server
 from chat.web.views.travel import Rewrite, Swipe
 
@@ -46,7 +47,8 @@ class Entry:
 
     `again` is what stands on the button that has it written anew, empty where there is none. `swipe` is there for a
     reply that is not the only one at its place, `rewrite` for one's own latest turn, `version` is the event that gave
-    it its present words, 0 for the first; `forgot` says who was reset right before it.
+    it its present words, 0 for the first; `forgot` says who was reset right before it, `marks` are the checkpoints
+    that lie behind it.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Entry:
     forgot: Forgot | None = None
     is_edited: bool = False
     version: int = 0
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def entries(
     server: Server | None = None,
     alternatives: Mapping[str, Sequence[Alternative]] = MappingProxyType({}),
     versions: Mapping[str, Sequence[TurnVersion]] = MappingProxyType({}),
+    marks: Mapping[str, Sequence[Mark]] = MappingProxyType({}),
 ) -> list[Entry]:
     """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry.
 
@@ -99,6 +103,7 @@ def entries(
     for turn in turns:
         asks = server if is_end and turn is turns[-1] else None
         entry = _entry(turn, before, library, places, running_text, asks)
+        entry = replace(entry, marks=marks.get(turn.id, ()))
         swipe = travel.swipe(turn, alternatives.get(turn.id, ()))
         known = versions.get(turn.id, ())
         version = known[-1].event_id if known else 0
