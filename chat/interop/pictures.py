@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("PNG", "JPEG", "WEBP")
-SIDE_PX = 192
+SIDE_PX = 128
+"""Twice the largest that a page shows one at."""
 _MOST_PIXELS = {"PNG": 12_000_000, "WEBP": 12_000_000, "JPEG": 80_000_000}
 """A JPEG is decoded at a fraction of its size; the others have to be unpacked whole."""
 _LONGEST_SIDE_PX = 16_000

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import io
+import random
 import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from chat.web.assets import Assets
 from chat.web.pages import THEMES
 from chat.web.scripts import join_modules
-from tests.web.conftest import Visitor
+from tests.web.conftest import JSON, Visitor
 
 REQUESTS_MAX = 8
 WIRE_BYTES_MAX = 120_000
+PORTRAIT_BYTES_MAX = 20_000
 
 
 async def test_a_version_is_kept_for_ever_and_nothing_else_is(visitor: Visitor) -> None:
@@ -61,8 +65,39 @@ async def test_a_chat_page_is_light_and_asks_for_little(connected: Visitor, them
     sent = len(gzip.compress(page.content, 1)) + sum(
         len(Assets().get(name).squeezed or Assets().get(name).body) for name in files
     )  # type: ignore[union-attr]
-    assert len(files) + 1 <= REQUESTS_MAX  # the page itself; the stream stays open and is no part of loading
+    assert len(files) + 1 <= REQUESTS_MAX  # the page itself; neither the stream nor portraits are part of it
     assert sent <= WIRE_BYTES_MAX
+
+
+async def test_portraits_are_content_small_loaded_when_they_come_in_sight_and_kept(
+    connected: Visitor,
+) -> None:
+    """They are no files of the page: it is whole without them, each is asked for once and then never again."""
+    mira, tom = await connected.bot(name="Mira"), await connected.bot(name="Tom")
+    you = (await connected.json("/settings"))["personas"][0]["id"]
+    seen = set()
+    for number, owner in enumerate((f"/bots/{mira}", f"/bots/{tom}", f"/settings/personas/{you}")):
+        worst = random.Random(number).randbytes(256 * 256 * 3)
+        file = io.BytesIO()
+        Image.frombytes("RGB", (256, 256), worst).save(file, "PNG")
+        answer = await connected.client.post(
+            f"{owner}/portrait", headers=JSON, files={"picture": ("me.png", file.getvalue(), "image/png")}
+        )
+        seen.add(answer.json()["portrait"])
+    chat_id = await connected.chat(mira)
+    await connected.say(chat_id, "One.")
+    await connected.say(chat_id, "Two.")
+    page = await connected.get(f"/chats/{chat_id}")
+    shown = page.all("img")
+    assert {one.attrs["src"] for one in shown} == seen
+    assert all((one.attrs["loading"], one.attrs["decoding"]) == ("lazy", "async") for one in shown)
+    assert all(one.attrs["width"] == one.attrs["height"] == "32" for one in shown), (
+        "nothing moves when it comes"
+    )
+    for address in seen:
+        picture = await connected.client.get(address)
+        assert len(picture.content) <= PORTRAIT_BYTES_MAX
+        assert "immutable" in picture.headers["cache-control"]
 
 
 def test_the_style_sheet_names_the_very_font_that_was_loaded_ahead() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from chat.settings import Preset
 from tests.support.dom import parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Silence, Status
-from tests.web.conftest import HTMX, JSON, KEY, Visitor
+from tests.web.conftest import HTMX, JSON, KEY, PORT, Visitor
 
 
 @pytest.fixture
@@ -94,6 +96,54 @@ async def test_nothing_but_the_start_is_ever_redirected_on_the_first_day(visitor
         assert answer.status_code == 200, path
         assert answer.headers["content-type"].startswith(kind), path
         assert "location" not in answer.headers, path
+
+
+async def test_the_live_stream_and_what_htmx_fetches_are_answered_before_there_is_any_story(
+    visitor: Visitor,
+) -> None:
+    for path in ("/events", "/events?chat=one-that-is-gone"):
+        status, headers, began = await first_words(visitor, path)
+        assert (status, headers["content-type"].partition(";")[0]) == (200, "text/event-stream"), path
+        assert "location" not in headers, path
+        assert began.startswith(b":"), path
+    chat_id = await visitor.chat()
+    for path in (f"/events?chat={chat_id}", f"/chats/{chat_id}/events"):
+        status, headers, began = await first_words(visitor, path)
+        assert (status, headers["content-type"].partition(";")[0]) == (200, "text/event-stream"), path
+        assert b"event: snapshot" in began, path
+
+
+async def first_words(visitor: Visitor, path: str) -> tuple[int, dict[str, str], bytes]:
+    """How a stream begins: it has no end, so whoever listens goes away after its first piece."""
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    gone = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    target, _, query = path.partition("?")
+    named = {"host": f"127.0.0.1:{PORT}", "accept": "text/event-stream", "hx-request": "true"}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": target,
+        "raw_path": target.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", PORT),
+    }
+    listening = asyncio.create_task(visitor.app(scope, receive, told.put))
+    async with asyncio.timeout(20):
+        start, piece = await told.get(), await told.get()
+        gone.set()
+        await listening
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return start["status"], headers, piece["body"]
 
 
 async def test_servers_on_this_machine_are_found_offered_and_played_with_at_a_press(

@@ -73,7 +73,7 @@ async def test_a_portrait_is_made_anew_small_and_without_what_else_was_in_the_fi
     assert shown.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in shown.headers["cache-control"]
     image = Image.open(io.BytesIO(shown.content))
-    assert (image.format, image.size) == ("PNG", (192, 192))
+    assert (image.format, image.size) == ("PNG", (128, 128))
     assert image.info.keys() <= {"transparency"}
     for kept in (SECRET, b"script", b"Exif"):
         assert kept not in shown.content
