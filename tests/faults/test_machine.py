@@ -88,7 +88,7 @@ def test_a_database_locked_by_another_program_is_waited_for_and_then_told(shared
     waiting.start()
     served = 0
     while waiting.is_alive() and served < 2_000:
-        assert shared.page("/chats/b").status == 200
+        assert shared.page("/chats/b").status == 200, shared.told[-6000:]
         served += 1
         time.sleep(0.05)
     waiting.join()

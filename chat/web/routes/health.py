@@ -47,8 +47,9 @@ async def get_health(request: Request) -> Response:
 
 @router.get("/ready")
 async def get_ready(request: Request) -> Response:
-    """200 when the database can be read and written and nothing is behind; else 503 and why."""
-    store = engine_of(request).store
+    """200 when a turn would be taken: the database is read and written and nothing is behind; else 503 and why."""
+    engine = engine_of(request)
+    store = engine.store
     checks, message = {"writable": False, "readable": False, "current": False}, ""
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -57,6 +58,8 @@ async def get_ready(request: Request) -> Response:
             async with store.reading() as reader:
                 newer = await views.events(reader, store.head, limit=1)
             checks |= {"readable": True, "current": not newer}
+        if closed_by := engine.runs.closed_by:
+            checks["writable"], message = False, closed_by.message
     except StoreError as error:
         message = error.message
     except TimeoutError:

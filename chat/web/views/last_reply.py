@@ -140,8 +140,8 @@ def as_json(reply: LastReply | None) -> dict[str, Any] | None:
 
 def prompt(manifest: Mapping[str, Any]) -> Prompt:
     """Sizes of the parts that were sent, and sentences about what was not."""
-    sent = [one for one in manifest.get("sections", ()) if not one["trimmed"]]
-    sections = [Section(_words(one["name"]), one["tokens"]) for one in sent]
+    sent = [one for one in manifest.get("sections", ()) if not one.get("trimmed")]
+    sections = [Section(_words(one["name"]), one.get("tokens", 0)) for one in sent]
     if manifest.get("turns_tokens"):
         sections.append(Section(f"{manifest['turns']} earlier turns", manifest["turns_tokens"]))
     if manifest.get("player_tokens"):
@@ -151,8 +151,8 @@ def prompt(manifest: Mapping[str, Any]) -> Prompt:
 
 
 def _shortened(manifest: Mapping[str, Any]) -> Iterator[str]:
-    trimmed = [_words(one["name"]).lower() for one in manifest.get("sections", ()) if one["trimmed"]]
-    clipped = [_words(one["name"]).lower() for one in manifest.get("sections", ()) if one["clipped"]]
+    trimmed = [_words(one["name"]).lower() for one in manifest.get("sections", ()) if one.get("trimmed")]
+    clipped = [_words(one["name"]).lower() for one in manifest.get("sections", ()) if one.get("clipped")]
     if trimmed:
         yield f"Left out for want of room: {', '.join(trimmed)}."
     if clipped:
