@@ -179,6 +179,38 @@ def restore(
     _report([restore_facts(done.preview) | kept], as_json, _restore_lines)
 
 
+@app.command()
+def purge(
+    days: Annotated[int, typer.Option(min=0, help="Only chats put away at least this many days ago.")] = 30,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    traces: Annotated[
+        bool, typer.Option("--traces", help="Erase what of them went over into other chats, too.")
+    ] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="Delete the backups that hold them, too, and make a new one.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete for good what was put away long ago. A backup is made first. The program must not be running."""
+    from chat.engine import purging
+
+    settings, clock = _settings(data_dir=data_dir), Clock()
+    due = purging.due(settings, clock, days)
+    _report([one._asdict() for one in due], as_json, _due_line)
+    if not due or dry_run:
+        if not as_json:
+            typer.echo(f"{len(due)} to delete for good." if due else "There is nothing to purge.")
+        return
+    if not yes and typer.prompt("This cannot be undone. Type purge to go on", err=True) != "purge":
+        raise typer.Exit(EXIT_FOUND)
+    chosen = [one.chat_id for one in due]
+    purging.purge(settings, clock, chosen, _stages(), traces=traces, copies=copies)
+    if not as_json:
+        typer.echo("The words are gone from every file" + (" and backup." if copies else " but the backups."))
+
+
 def _settings(**given: Any) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
@@ -211,6 +243,10 @@ def _backup_line(row: dict[str, Any]) -> str:
     return (
         f"{row['name']}  {ago(row['age_s'])}, {size_of(row['size'])}, {events}, {tried}, {why(row['reason'])}"
     )
+
+
+def _due_line(row: dict[str, Any]) -> str:
+    return f"{row['chat_id']}  put away {row['days']} days ago, {row['turns']} turns  {row['title']}"
 
 
 def _restore_lines(row: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from chat.domain.events import (
     CheckpointRemoved,
     Event,
     PortraitChanged,
+    WordsErased,
     YouAuthored,
 )
 from chat.domain.lineage import Lineage, lineage_of
@@ -190,7 +191,20 @@ def _checkpoint_removed(library: Library, event: Event, data: CheckpointRemoved)
     return replace(library, checkpoints=kept), [Drop(Checkpoint.table, (data.checkpoint_id,))]
 
 
+def _words_erased(library: Library, event: Event, data: WordsErased) -> Step:
+    """In a log that is read anew there is nothing left of them; what is remembered of them goes here."""
+    gone = {*data.chat_ids, *data.bot_ids}
+    chats = {one: chat for one, chat in library.chats.items() if one not in gone}
+    branches = {one: branch for one, branch in library.branches.items() if branch.chat_id not in gone}
+    known = {one: bot for one, bot in library.bots.items() if one not in gone}
+    named = {one: place for one, place in library.checkpoints.items() if place.chat_id not in gone}
+    dropped: list[Change] = [Drop(Chat.table, (one,)) for one in data.chat_ids if one in library.chats]
+    dropped += [Drop(Bot.table, (one,)) for one in data.bot_ids if one in library.bots]
+    return replace(library, chats=chats, branches=branches, bots=known, checkpoints=named), dropped
+
+
 _CASES: dict[type, Callable[[Library, Event, Any], Step]] = {
+    WordsErased: _words_erased,
     YouAuthored: _you_authored,
     BotAuthored: _bot_authored,
     BotArchived: _bot_archived,

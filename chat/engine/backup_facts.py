@@ -8,7 +8,13 @@ from typing import Any
 from chat.store.backup_folder import Backup
 from chat.store.restore import Preview
 
-REASONS = {"daily": "daily", "by-hand": "made by hand", "before-restore": "before going back"}
+REASONS = {
+    "daily": "daily",
+    "by-hand": "made by hand",
+    "before-restore": "before going back",
+    "before-delete": "before deleting for good",
+    "after-delete": "after deleting for good",
+}
 
 
 def backup_facts(one: Backup, now: datetime) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Backups:
 
     async def make(self, reason: str = "by-hand") -> Backup:
         """Back up everything. Raises BackupRunning, StoreError. Goes on when whoever asked does not wait."""
-        return await self._alone(partial(self._make, reason))
+        return await self.alone(partial(self._make, reason))
 
     async def preview(self, name: str) -> Preview:
         """What going back to a backup would change. Raises NotFound, StoreDamaged."""
@@ -65,7 +65,7 @@ class Backups:
 
     async def restore(self, name: str) -> Restored:
         """Go back to a backup, in place. Raises NotFound, StoreDamaged, TurnRunning while a reply is written."""
-        return await self._alone(partial(self._restore, name))
+        return await self.alone(partial(self._restore, name))
 
     async def make_if_due(self) -> bool:
         """One backup for each local day, when something has happened since the last; True when one was made."""
@@ -100,7 +100,7 @@ class Backups:
             clock = self._engine.clock
             wait_s = schedule.seconds_to_next(clock.now(), clock.local, LOOK_EVERY_S)
 
-    async def _alone(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def alone(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do it as a task of its own that nobody's leaving cancels."""
         if self._work is not None:
             raise BackupRunning("A backup is being made or restored at this moment.")

@@ -7,7 +7,7 @@ but its own part: what is usable is applied, the rest lies in the quarantine, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,18 +52,18 @@ class Digests:
     """At most one digest at a time for each chat; a later one waits for the one before."""
 
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _of_chat: dict[asyncio.Task[None], str] = field(default_factory=dict)
+    """Every one that has not ended, also those another waits for."""
 
     def start(self, engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message] = ()) -> None:
         earlier = self.running.get(chat_id)
         task = asyncio.create_task(_run(engine, chat_id, turn_id, before, earlier), name=f"digest {turn_id}")
-        self.running[chat_id] = task
-        task.add_done_callback(lambda done: self._forget(chat_id, done))
+        self._note(chat_id, task)
 
     def follow(self, chat_id: str, work: Coroutine[Any, Any, None]) -> None:
         """Do other work of this chat behind its digest; the next digest waits for it."""
         task = asyncio.create_task(_behind(self.running.get(chat_id), work), name=f"work of {chat_id}")
-        self.running[chat_id] = task
-        task.add_done_callback(lambda done: self._forget(chat_id, done))
+        self._note(chat_id, task)
 
     async def wait(self, chat_id: str, timeout_s: float) -> bool:
         """True when no digest of this chat is running any more; a late one goes on by itself."""
@@ -73,14 +73,26 @@ class Digests:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         return bool(done)
 
-    async def stop(self) -> None:
-        """End them all; what was not finished is found in the log at the next start."""
-        tasks = list(self.running.values())
+    async def end(self, chat_ids: Collection[str]) -> None:
+        """End those of some chats, for good."""
+        tasks = [task for task, chat_id in self._of_chat.items() if chat_id in chat_ids]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def stop(self) -> None:
+        """End them all; what was not finished is found in the log at the next start."""
+        tasks = list(self._of_chat)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note(self, chat_id: str, task: asyncio.Task[None]) -> None:
+        self.running[chat_id], self._of_chat[task] = task, chat_id
+        task.add_done_callback(lambda done: self._forget(chat_id, done))
+
     def _forget(self, chat_id: str, task: asyncio.Task[None]) -> None:
+        del self._of_chat[task]
         if self.running.get(chat_id) is task:
             del self.running[chat_id]
 

@@ -36,6 +36,7 @@ from chat.engine.anticipation import Anticipation
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.backups import Backups
 from chat.engine.digest import Digests
+from chat.engine.erasing import Erasing
 from chat.engine.faults import Faults
 from chat.engine.hub import Hub
 from chat.engine.impact import Impact
@@ -84,6 +85,7 @@ class Engine:
         self.backups = Backups(self)
         self.snapshots = Snapshots(self)
         self.media = Media(settings.media_dir)
+        self.erasing = Erasing(self)
         self.local_servers = LocalServers(self)
         self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
         store.on_commit(self.anticipation.note)

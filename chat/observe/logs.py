@@ -73,6 +73,18 @@ def stop_logging() -> None:
         handler.close()
 
 
+def empty_logs(settings: Settings) -> None:
+    """Forget every line of the log file and the older ones. The open file is appended to, so it goes on from there."""
+    for path in settings.logs_dir.glob("chat.log*"):
+        try:
+            if path.name == "chat.log":
+                os.truncate(path, 0)
+            else:
+                path.unlink()
+        except OSError as error:
+            get_logger(__name__).warning("log_not_emptied", error_type=type(error).__name__)
+
+
 class LineFormatter(logging.Formatter):
     """Every line of ours and of any library passes here, and nowhere else."""
 

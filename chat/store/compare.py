@@ -11,10 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from chat.errors import StoreDamaged
+from chat.store.log import TOLD
 
-_TELLING = """
+_TELLING = f"""
 select stream, kind, payload_json from event_log
-where kind in ('chat_created', 'chat_renamed', 'user_turn', 'assistant_turn') order by id
+where kind in ('chat_created', 'chat_renamed', 'user_turn', 'assistant_turn') and {TOLD} order by id
 """
 
 

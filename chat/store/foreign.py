@@ -43,11 +43,11 @@ _LOG = (
     "salt",
     "hash",
 )
-_COUNTS = """
+_COUNTS = f"""
 select (select count(*) from event_log),
-       (select count(*) from event_log where stream = 'library' and kind = 'chat_created'),
+       (select count(*) from event_log where stream = 'library' and kind = 'chat_created' and {log.TOLD}),
        (select count(distinct json_extract(payload_json, '$.bot_id')) from event_log
-        where stream = 'library' and kind = 'bot_authored')
+        where stream = 'library' and kind = 'bot_authored' and {log.TOLD})
 """
 _ROWS = f"select {', '.join(_LOG[:8])}, cast(payload_json as blob), salt, hash from event_log order by id"
 _DRAFTS = "select key, body, updated_at from drafts"

@@ -50,7 +50,9 @@ where event.id >= :from and event.id < :before
 _COUNT_OF_LINE = f"select count(*) from ({_IDS_OF_LINE})"
 _OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
 _MEMORIES = "select (select count(*) from memories where chat_id = ?), (select count(*) from memories)"
-_LATEST = "select branch_id, step, ts from event_log where stream = ? and id < ? order by id desc limit ?"
+_LATEST = f"""
+select branch_id, step, ts from event_log where stream = ? and id < ? and {log.TOLD} order by id desc limit ?
+"""
 
 
 class Stretch(NamedTuple):
@@ -215,11 +217,14 @@ def fold_on(
 def _fold(
     conn: sqlite3.Connection, buffer: Buffer, world: World, events: Iterable[Event], count: int
 ) -> World:
-    """Fold so many visible events of a chat and write their rows. Of a long way only the end can be undone."""
+    """Fold so many visible events of a chat and write their rows. Of a long way only the end can be undone.
+
+    Erased events are counted and not told, so there may be fewer.
+    """
     chat_id, first = world.chat_id, 0
     if count > TAIL_EVENTS:
         undo.forget(conn, chat_id)
-    for left, event in zip(range(count - 1, -1, -1), events, strict=True):
+    for left, event in zip(range(count - 1, -1, -1), events, strict=False):
         world, changes = worlds.evolve(world, event)
         buffer.take(changes)
         if left >= TAIL_EVENTS:
@@ -231,6 +236,9 @@ def _fold(
             undo.keep(conn, buffer, {chat_id: first})
             buffer.flush()
             first = 0
+    if first:
+        undo.keep(conn, buffer, {chat_id: first})
+    buffer.flush()
     return world
 
 

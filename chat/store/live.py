@@ -87,6 +87,25 @@ class Live:
                 self.conn.execute(_SAVE_DRAFT, (key, body, self.clock.timestamp()))
             commit()
 
+    def rewrite(
+        self,
+        decide: Decide,
+        then: Callable[[Sequence[Event]], None],
+        rebuild: Callable[[sqlite3.Connection], None],
+    ) -> Commit:
+        """A command after which lines of the log itself are others: `then` changes them, `rebuild` writes every row."""
+        self.must_be_writable()
+        with connections.keys_checked_at_the_end(self.conn), self._transaction() as commit:
+            new = decide(State(self.library, self.ledger, self.conn, self._world))
+            salts = self.clock.random_bytes(chain.SALT_BYTES * len(new))
+            events, head = log.append(self.conn, self.head, new, self.clock.timestamp(), None, salts)
+            then(events)
+            rebuild(self.conn)
+            commit()
+        self.reload()
+        self.note_head()
+        return Commit(events, head.id)
+
     def replace_mirror(self, rebuild: Callable[[sqlite3.Connection], None]) -> None:
         """Let `rebuild` write every mirrored row anew in one transaction, then take the state from them."""
         self.must_be_writable()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-from chat.domain.events import Event, NewEvent, Payload, decode, encode
+from chat.domain.events import Event, NewEvent, Payload, WordsErased, decode, encode
 from chat.errors import StoreDamaged
 from chat.store.chain import GENESIS, SALT_BYTES, body_hash, next_hash
 from chat.store.headfile import Head
@@ -20,6 +21,10 @@ select {_COLUMNS.removesuffix(", payload_json")}, cast(payload_json as blob), sa
 from event_log where id > ? order by id
 """
 SELECT = f"select {_COLUMNS} from event_log"
+BLANK = "{}"
+"""What an erased event says. No payload is ever without a field."""
+TOLD = f"payload_json <> '{BLANK}'"
+_ERASURES = "select id, payload_json from event_log not indexed where kind = 'words_erased'"
 
 
 def head(conn: sqlite3.Connection) -> Head:
@@ -70,21 +75,50 @@ def event_of(row: Sequence[Any]) -> Event:
 
 
 def events_of(rows: Iterable[Sequence[Any]]) -> Iterator[Event]:
-    return map(event_of, rows)
+    """Events from rows of `SELECT`, without those whose words were erased."""
+    return (event_of(row) for row in rows if row[8] != BLANK)
 
 
 def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:
     """A sentence for each event behind `after` that does not follow from the one before it.
 
-    Accepted gaps are the only missing ids. Reads the stored bytes, so any changed byte is seen.
+    Accepted gaps are the only missing ids, and erased events the only blank ones: in the place of its salt a blank has
+    the hash of what it said. Reads the stored bytes, so any changed byte is seen.
     """
-    last = after
+    last, erased = after, _Erased(conn)
     for *envelope, body, salt, digest in conn.execute(_CHAINED, (after.id,)):
         if envelope[0] != last.id + 1 and not _accepts_gap(envelope[4], body, last.id):
             yield f"Events {last.id + 1} to {envelope[0] - 1} are missing."
-        if next_hash(last.hash, envelope, body_hash(salt, body)) != digest:
+        is_blank = body == BLANK.encode()
+        if is_blank and not erased.names(envelope[0], envelope[1]):
+            yield f"Event {envelope[0]} ({envelope[4]}) is blank, and nothing says that it was erased."
+        if next_hash(last.hash, envelope, salt if is_blank else body_hash(salt, body)) != digest:
             yield f"Event {envelope[0]} ({envelope[4]}) is not as it was written."
         last = Head(envelope[0], digest)
+
+
+class _Erased:
+    """What the log says was erased; read when the first blank is met, because most logs have none."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    @cached_property
+    def _told(self) -> list[tuple[int, frozenset[str], frozenset[int]]]:
+        rows = self._conn.execute(_ERASURES).fetchall()
+        said = [(row[0], decode("words_erased", 1, row[1])) for row in rows if row[1] != BLANK]
+        return [
+            (at, frozenset(one.streams), frozenset(one.events))
+            for at, one in said
+            if isinstance(one, WordsErased)
+        ]
+
+    def names(self, event_id: int, stream: str) -> bool:
+        """A later event says that this one was erased; the library and the ledger never go as a whole."""
+        as_chat = stream if stream.startswith("chat:") else ""
+        return any(
+            at > event_id and (as_chat in streams or event_id in events) for at, streams, events in self._told
+        )
 
 
 def _accepts_gap(kind: str, body: bytes, kept: int) -> bool:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from chat.clock import Clock
 from chat.domain.events import LogGapAccepted, ledger
-from chat.errors import EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError, StoreFull
+from chat.errors import ChatError, EventsLost, MigrationFailed, Refused, StoreDamaged, StoreError, StoreFull
 from chat.settings import Settings
-from chat.store import backup, connections, headfile, log, migrate, snapshots, swap
+from chat.store import backup, connections, headfile, log, migrate, scrub, snapshots, swap
 from chat.store.access import files_translated, is_sealed
 from chat.store.headfile import Head, HeadFile
 from chat.store.heads import Findings, compare_heads
@@ -35,6 +35,7 @@ _TOO_OLD = (
     "The database is older than this program and was opened for reading only.",
     "Start the program once; it brings the database up to date.",
 )
+_STILL_THERE = "Deleted words could not be taken out of the files yet; the next start tries again."
 Warn = Callable[[str], None]
 
 
@@ -49,6 +50,8 @@ def open_live(
     try:
         with files_translated():
             live = _as_possible(settings, clock, read_only, warn, hindered)
+            if live.head_file and not live.fault:
+                live = _erased_for_good(live, settings, clock, warn)
     except StoreDamaged as problem:
         advise(settings, problem)
         raise
@@ -95,6 +98,25 @@ def _opened(
             snapshots.sweep(settings)
             live.snapshots = Snapshots(settings.snapshots_dir)
             _make_ready(live, settings)
+    return live
+
+
+def _erased_for_good(live: Live, settings: Settings, clock: Clock, warn: Warn) -> Live:
+    """Finish what a deletion for good has left to do. What cannot be done now is said, and tried at the next start."""
+    left = scrub.unfinished(live.conn)
+    if not left:
+        return live
+    try:
+        if not all(one.is_rewritten for one in left):
+            live.close()
+            try:
+                with files_translated():
+                    scrub.rewrite(settings)
+            finally:
+                live = _opened(settings, clock, False, warn)
+        scrub.clean_files(settings, live.conn)
+    except ChatError as problem:
+        warn(f"{_STILL_THERE} {problem.message} {problem.next_step}")
     return live
 
 

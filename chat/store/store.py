@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -16,15 +16,20 @@ from chat.settings import Settings
 from chat.store import connections, mend
 from chat.store.access import obstacle
 from chat.store.backup import sweep_work
+from chat.store.copies import Copies, holding
+from chat.store.erase import Wanted, erase, first_event
 from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
 from chat.store.live import Live
 from chat.store.lock import FolderLock
 from chat.store.reading import Reader, Readers
+from chat.store.rebuild import rebuild
+from chat.store.scrub import unfinished
 from chat.store.snapshot_file import Header
 from chat.store.snapshots import Moment, Snapshots
-from chat.store.start import accept_loss, open_live, rebuild_live
+from chat.store.start import accept_loss, fingerprint, open_live, rebuild_live
 from chat.store.state import Commit, Decide
+from chat.store.traces import Elsewhere, elsewhere
 from chat.store.writer import Writer
 
 T = TypeVar("T")
@@ -152,6 +157,30 @@ class Store:
     async def rebuild(self) -> None:
         """Write the whole mirror anew from the log, in one transaction."""
         await self._writer.run(partial(rebuild_live, self._live))
+
+    async def elsewhere(self, chat_ids: Sequence[str]) -> Elsewhere:
+        """What other chats have of these. Takes time with the length of the log."""
+        return await asyncio.to_thread(self._elsewhere, chat_ids)
+
+    async def copies(self, wanted: Wanted) -> Copies:
+        """Backups and damaged databases that hold some of this already."""
+        return await asyncio.to_thread(self._copies, wanted)
+
+    async def erase(self, wanted: Wanted) -> Commit:
+        """Delete for good: out of the log and every table, in one transaction. Raises NotFound.
+
+        The file is to be written anew after it; until it is, that is left for the next start.
+        """
+
+        def command() -> _Outcome:
+            commit = erase(self._live, wanted, lambda conn: rebuild(conn, fingerprint()))
+            return _Outcome(commit, self._live.library)
+
+        return (await self._writer.run(command, self._committed)).commit
+
+    async def is_scrubbed(self) -> bool:
+        """True when nothing that was erased may still lie in a file, copies apart."""
+        return await self._writer.run(lambda: not unfinished(self._live.conn))
 
     async def exchange(self, put: Callable[[], T]) -> T:
         """Let `put` place another database where this one is, while nobody reads or writes, and go on with that.
@@ -285,6 +314,14 @@ class Store:
         if size > LOG_BYTES_WANTED and not self._is_log_long:
             log.warning("write_ahead_log_grows", bytes=size)
         self._is_log_long = size > LOG_BYTES_WANTED
+
+    def _elsewhere(self, chat_ids: Sequence[str]) -> Elsewhere:
+        with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
+            return elsewhere(conn, self._library, chat_ids)
+
+    def _copies(self, wanted: Wanted) -> Copies:
+        with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
+            return holding(self._settings, first_event(conn, wanted))
 
     def _reopen(self) -> None:
         """On the writer's thread. A database that cannot be opened leaves a store that refuses every command."""

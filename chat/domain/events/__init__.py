@@ -21,6 +21,7 @@ from chat.domain.events.library import (
     CheckpointNamed,
     CheckpointRemoved,
     PortraitChanged,
+    WordsErased,
     YouAuthored,
 )
 from chat.domain.events.payload import (
@@ -115,6 +116,7 @@ __all__ = [
     "UserTurn",
     "UserTurnEdit",
     "WeatherChanged",
+    "WordsErased",
     "YouAuthored",
     "chat_stream",
     "decode",

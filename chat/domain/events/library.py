@@ -140,3 +140,17 @@ class CheckpointRemoved(LibraryPayload, frozen=True):
     chat_id: str
     checkpoint_id: str
     name: str
+
+
+class WordsErased(LibraryPayload, frozen=True):
+    """Words were deleted for good: what these events said is blank, and every fold skips them. It holds ids only.
+
+    `streams` are chats erased as a whole; `events` single ones, of the library or of another chat. `chat_ids` and
+    `bot_ids` are what went with them.
+    """
+
+    kind = "words_erased"
+    streams: tuple[str, ...]
+    events: tuple[int, ...] = ()
+    chat_ids: tuple[str, ...] = ()
+    bot_ids: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """What pages ask for, by page family: plain reads on a reader, O(window), answered with frozen rows."""
 
 from chat.store.views.alternatives import Alternative, alternatives, history
-from chat.store.views.chats import ChatLine, chat_list
+from chat.store.views.chats import ChatLine, chat_list, put_away_at, sizes_of_chats
 from chat.store.views.memories import (
     Found,
     memories_by_chat,
@@ -71,11 +71,13 @@ __all__ = [
     "open_continuations",
     "place_names",
     "place_of_scene",
+    "put_away_at",
     "running_turns",
     "said_at",
     "said_between",
     "scene",
     "search_memories",
+    "sizes_of_chats",
     "transcript",
     "turn",
     "turns_after",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -48,6 +49,14 @@ left join turns t on t.id = (select reply_id from line where line.chat_id = c.id
 left join turn_versions v on {told.NEWEST}
 order by 13 desc, c.id desc
 """
+_SIZES = """
+select value, (select count(*) from turns where chat_id = value), (select count(*) from memories where chat_id = value)
+from json_each(?)
+"""
+_PUT_AWAY = """
+select json_extract(payload_json, '$.chat_id'), max(ts) from event_log
+where stream = 'library' and kind = 'chat_archived' group by 1
+"""
 _CHAT_COLUMNS = 8
 _NAMES = "select id, name from bots where id in (select value from json_each(?))"
 
@@ -90,3 +99,14 @@ def _line(chat: Chat, names: dict[str, str], row: Row) -> ChatLine:
         last_ts=last_ts,
         is_running=bool(is_running),
     )
+
+
+async def sizes_of_chats(reader: Reader, chat_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """How many turns each of these chats has on all its branches, and how many memories on the one that shows."""
+    rows = await reader.all(_SIZES, (msgspec.json.encode(list(chat_ids)).decode(),))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def put_away_at(reader: Reader) -> dict[str, str]:
+    """When each chat was put away last, also those that were brought back since."""
+    return {row[0]: row[1] for row in await reader.all(_PUT_AWAY) if row[0]}

@@ -40,13 +40,13 @@ async def events_of_kinds(reader: Reader, after: int, kinds: Sequence[str]) -> l
 async def event(reader: Reader, event_id: int) -> Event | None:
     """One event, for instance the one a turn row names; it may hold a prompt's manifest."""
     found = await reader.one(_EVENT, (event_id,))
-    return log.event_of(found) if found else None
+    return next(log.events_of([found]), None) if found else None
 
 
 async def event_at(reader: Reader, branch_id: str, step: int, kind: str) -> Event | None:
     """The first event of a kind at one step of a branch."""
     found = await reader.one(_EVENT_AT, (branch_id, step, kind))
-    return log.event_of(found) if found else None
+    return next(log.events_of([found]), None) if found else None
 
 
 async def calls(

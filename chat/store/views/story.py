@@ -135,10 +135,10 @@ async def undigested_turns(reader: Reader, limit: int = 20) -> list[Turn]:
 
 async def open_continuations(reader: Reader, chat_id: str | None = None) -> list[Event]:
     """The beginnings of continuations that have not ended, on the visible lines of one chat or of all."""
-    found = []
+    found: list[Event] = []
     for chat, turn_id in await reader.all(_CONTINUING, (chat_id, chat_id)):
         begun = await reader.one(_BEGUN, (chat_stream(chat), turn_id))
-        found += [log.event_of(begun)] if begun else []
+        found += log.events_of([begun] if begun else [])
     return found
 
 

@@ -1,0 +1,141 @@
+"""Deleting a chat or a bot for good: the page that says what goes and what stays, and the action behind its name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from chat.errors import BackupRunning, ChatError, NotFound, Refused, TurnRunning
+from chat.store.erase import Wanted
+from chat.web import failures
+from chat.web.failures import Notice, status_of
+from chat.web.forms import Fields, read_fields
+from chat.web.pages import engine_of, is_htmx, json_response, page, part, see_other, wants_json
+from chat.web.routes.reset import stop_replies
+
+router = APIRouter()
+_TICKS = ("feelings", "told", "copies", "back_up")
+SOON_S = 1.5
+"""A page waits this long for it to be done before it shows how far it is."""
+
+
+@router.get("/chats/{chat_id}/delete")
+async def get_delete_chat(request: Request, chat_id: str) -> Response:
+    """What deleting a chat for good would take away, and what of it went over into other chats."""
+    return await _outlook(request, Wanted(chat_ids=(chat_id,)))
+
+
+@router.post("/chats/{chat_id}/delete")
+async def post_delete_chat(request: Request, chat_id: str) -> Response:
+    """Deletes a chat for good (`name`: its title as typed; `feelings`, `told`, `copies`, `back_up`)."""
+    return await _delete(request, Wanted(chat_ids=(chat_id,)))
+
+
+@router.get("/bots/{bot_id}/delete")
+async def get_delete_bot(request: Request, bot_id: str) -> Response:
+    """What deleting a bot and its chats for good would take away."""
+    return await _outlook(request, Wanted(bot_ids=(bot_id,)))
+
+
+@router.post("/bots/{bot_id}/delete")
+async def post_delete_bot(request: Request, bot_id: str) -> Response:
+    """Deletes a bot and its chats for good (`name` as typed; `feelings`, `told`, `copies`, `back_up`)."""
+    return await _delete(request, Wanted(bot_ids=(bot_id,)))
+
+
+@router.get("/deleting")
+async def get_deleting(request: Request) -> Response:
+    """How far a deletion is, or what became of the last one."""
+    erasing = engine_of(request).erasing
+    if wants_json(request):
+        problem = (
+            {"code": erasing.problem.code, "message": erasing.problem.message} if erasing.problem else None
+        )
+        told = {"stage": erasing.stage, "problem": problem, "copies_left": erasing.copies_left}
+        return json_response(told)
+    if is_htmx(request):
+        if erasing.stage:
+            return part(request, ("_erase_progress.html", {"stage": erasing.stage}))
+        return see_other(request, "/deleting")
+    notice = Notice.of(erasing.problem) if erasing.problem and not erasing.stage else None
+    view = {"stage": erasing.stage, "notice": notice, "copies": erasing.copies_left}
+    return await page(request, "pages/deleting.html", view)
+
+
+async def _outlook(request: Request, wanted: Wanted) -> Response:
+    if wants_json(request):
+        return json_response(msgspec.to_builtins(await engine_of(request).erasing.outlook(wanted)))
+    return await _page(
+        request, wanted, {"name": "", **dict.fromkeys(_TICKS, False), "feelings": True, "back_up": True}
+    )
+
+
+async def _delete(request: Request, wanted: Wanted) -> Response:
+    fields, engine = await read_fields(request), engine_of(request)
+    form = _form(fields)
+    chosen = wanted._replace(feelings=form["feelings"], told=form["told"], copies=form["copies"])
+    try:
+        if fields.flag("stop"):
+            await stop_replies(request, [one.id for one in (await engine.erasing.outlook(wanted)).chats])
+        work = asyncio.ensure_future(engine.erasing.erase(chosen, form["name"], back_up=form["back_up"]))
+        if wants_json(request):
+            await work
+            return json_response({"location": "/chats"})
+        done, _ = await asyncio.wait({work}, timeout=SOON_S)
+        if done:
+            work.result()
+        else:
+            work.add_done_callback(_looked_at)
+    except ChatError as error:
+        return await _refused(request, wanted, form, error)
+    return see_other(request, "/deleting")
+
+
+async def _refused(request: Request, wanted: Wanted, form: dict[str, Any], error: ChatError) -> Response:
+    """The page again with what was typed, where it was refused before anything was done."""
+    is_before = isinstance(error, Refused) and not isinstance(error, NotFound | BackupRunning)
+    if wants_json(request) or not is_before:
+        raise error
+    if is_htmx(request):
+        return failures.fragment(request, Notice.of(error), status_of(error))
+    return await _page(
+        request, wanted, form, Notice.of(error), status_of(error), stops=isinstance(error, TurnRunning)
+    )
+
+
+async def _page(
+    request: Request,
+    wanted: Wanted,
+    form: dict[str, Any],
+    notice: Notice | None = None,
+    status: int = 200,
+    *,
+    stops: bool = False,
+) -> Response:
+    engine = engine_of(request)
+    seen = await engine.erasing.outlook(wanted)
+    what = "bot" if wanted.bot_ids else "chat"
+    view = {
+        "what": what,
+        "id": (wanted.bot_ids or wanted.chat_ids)[0],
+        "seen": seen,
+        "held": len(seen.copies) + len(seen.damaged),
+        "form": form,
+        "notice": notice,
+        "stops": stops,
+        "folder": str(engine.settings.backups_dir),
+    }
+    return await page(request, "pages/delete.html", view, status=status)
+
+
+def _form(fields: Fields) -> dict[str, Any]:
+    return {"name": fields.line("name")} | {one: fields.flag(one) for one in _TICKS}
+
+
+def _looked_at(work: asyncio.Future[None]) -> None:
+    """What went wrong stands on the page that shows how far it is; here it is only taken note of."""
+    if not work.cancelled():
+        work.exception()
