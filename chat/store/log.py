@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from chat.domain.events import Event, NewEvent, Payload, WordsErased, decode, encode
+from chat.domain.events import CATALOGUE, Event, NewEvent, Payload, WordsErased, decode, encode
 from chat.errors import StoreDamaged
 from chat.store.chain import GENESIS, SALT_BYTES, body_hash, next_hash
 from chat.store.headfile import Head
@@ -75,8 +75,8 @@ def event_of(row: Sequence[Any]) -> Event:
 
 
 def events_of(rows: Iterable[Sequence[Any]]) -> Iterator[Event]:
-    """Events from rows of `SELECT`, without those whose words were erased."""
-    return (event_of(row) for row in rows if row[8] != BLANK)
+    """Events from rows of `SELECT`, without those whose words were erased. Raises UnknownEvent also for a blank."""
+    return (event_of(row) for row in rows if row[8] != BLANK or row[4] not in CATALOGUE)
 
 
 def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:

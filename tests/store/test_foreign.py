@@ -150,7 +150,8 @@ def forged(settings: Settings, made: Backup, kind: str, body: str, stream: str =
 
 
 async def test_an_event_of_a_newer_program_is_refused(settings: Settings, kept: Backup) -> None:
-    await must_refuse(settings, forged(settings, kept, "bot_married", "{}"), UnknownEvent, "bot_married")
+    name = forged(settings, kept, "bot_married", '{"bot_id": "bot-mira"}')
+    await must_refuse(settings, name, UnknownEvent, "bot_married")
 
 
 @pytest.mark.parametrize(
