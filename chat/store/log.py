@@ -89,7 +89,7 @@ def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:
     for *envelope, body, salt, digest in conn.execute(_CHAINED, (after.id,)):
         if envelope[0] != last.id + 1 and not _accepts_gap(envelope[4], body, last.id):
             yield f"Events {last.id + 1} to {envelope[0] - 1} are missing."
-        is_blank = body == BLANK.encode()
+        is_blank = body == BLANK.encode() and envelope[4] in CATALOGUE
         if is_blank and not erased.names(envelope[0], envelope[1]):
             yield f"Event {envelope[0]} ({envelope[4]}) is blank, and nothing says that it was erased."
         if next_hash(last.hash, envelope, salt if is_blank else body_hash(salt, body)) != digest:

@@ -150,8 +150,7 @@ def forged(settings: Settings, made: Backup, kind: str, body: str, stream: str =
 
 
 async def test_an_event_of_a_newer_program_is_refused(settings: Settings, kept: Backup) -> None:
-    name = forged(settings, kept, "bot_married", '{"bot_id": "bot-mira"}')
-    await must_refuse(settings, name, UnknownEvent, "bot_married")
+    await must_refuse(settings, forged(settings, kept, "bot_married", "{}"), UnknownEvent, "bot_married")
 
 
 @pytest.mark.parametrize(
