@@ -69,6 +69,7 @@ def read_digest(messages: Sequence[Message]) -> dict[str, Any]:
         "facts": _facts(bot, mine),
         "activities": [],
         "minutes": _MINUTES_WALK if walk else _MINUTES_TALK + words // _WORDS_PER_MINUTE,
+        "minutes_cites": [line.number for line in lines],
         "weather": "",
         "significance": _significance(said, mood, walk),
         "scene": _scene(walk, mine, _names(messages)),

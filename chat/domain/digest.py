@@ -85,7 +85,9 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[FactItem, ...] = ()
     activities: tuple[ActivityItem, ...] = ()
     minutes: int = 0
+    minutes_cites: tuple[int, ...] = ()
     weather: str = ""
+    weather_cites: tuple[int, ...] = ()
     significance: int = 1
 
 
@@ -123,7 +125,7 @@ def apply(
         *_keys(memories, check.facts),
     ]
     if is_tip:
-        events += [*_activities(world, check, digest), *_passing_time(world, digest)]
+        events += [*_activities(world, check, digest), *_passing_time(world, check, digest)]
     elif digest.activities or digest.minutes or digest.weather:
         check.dropped.append("what would have moved the present: the story had gone on already")
     return Applied(events, tuple(check.dropped))
@@ -164,10 +166,15 @@ class _Check:
 
     def allows_seen(self, what: str, owner: str, cites: Sequence[int]) -> bool:
         """For what everybody there sees: nobody may learn from it what was kept from them."""
-        problem = self._problem(owner, (), cites)
-        if not problem and not witnessed_by(self._present, self._lines.values(), cites):
-            problem = "not everybody there witnessed what it cites"
-        return self._note(what, problem)
+        return self._note(what, self._problem(owner, (), cites) or self._unseen_by_all(cites))
+
+    def allows_told(self, what: str, cites: Sequence[int]) -> bool:
+        """For what is nobody's and gives nothing away: some line of the exchange says it."""
+        return self._note(what, self._problem_of(cites))
+
+    def allows_around(self, what: str, cites: Sequence[int]) -> bool:
+        """For what surrounds everybody there."""
+        return self._note(what, self._problem_of(cites) or self._unseen_by_all(cites))
 
     def _note(self, what: str, problem: str) -> bool:
         if problem:
@@ -177,6 +184,13 @@ class _Check:
     def _problem(self, owner: str, others: Iterable[str], cites: Sequence[int]) -> str:
         if any(one not in self._present for one in (owner, *others)):
             return "it names somebody who is not there"
+        return self._problem_of(cites)
+
+    def _unseen_by_all(self, cites: Sequence[int]) -> str:
+        is_seen = witnessed_by(self._present, self._lines.values(), cites)
+        return "" if is_seen else "not everybody there witnessed what it cites"
+
+    def _problem_of(self, cites: Sequence[int]) -> str:
         if not cites or any(number not in self._lines for number in cites):
             return "it cites nothing that was said or done"
         return ""
@@ -302,15 +316,17 @@ _ACTIVITY_FIELDS = (
 )
 
 
-def _passing_time(world: World, digest: Digest) -> list[StoryPayload]:
+def _passing_time(world: World, check: _Check, digest: Digest) -> list[StoryPayload]:
     state = world.state
     events: list[StoryPayload] = []
     minutes = max(0, min(MINUTES_MAX, digest.minutes))
-    if minutes and "clock" not in state.fixed and (at := later(state.clock_at, minutes)):
-        events.append(ClockAdvanced(at=at, prior=state.clock_at, reason="digest"))
+    if minutes and check.allows_told("the time that passed", digest.minutes_cites):
+        at = "" if "clock" in state.fixed else later(state.clock_at, minutes)
+        events += [ClockAdvanced(at=at, prior=state.clock_at, reason="digest")] if at else []
     weather = digest.weather.strip()[:80]
-    if weather and weather != state.weather and "weather" not in state.fixed:
-        events.append(WeatherChanged(weather=weather, prior=state.weather))
+    if weather and weather != state.weather and check.allows_around("the weather", digest.weather_cites):
+        fixed = "weather" in state.fixed
+        events += [] if fixed else [WeatherChanged(weather=weather, prior=state.weather)]
     return events
 
 

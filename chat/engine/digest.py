@@ -234,7 +234,7 @@ def _input(engine: Engine, seen: _Scene) -> DigestInput:
     ]
     place = seen.world.place()
     doing = seen.world.activities
-    state = [f"{name_of(one)} was {said}." for one in sorted(doing) if (said := doing[one].sentence())]
+    state = [(name_of(one), said) for one in sorted(doing) if (said := doing[one].sentence())]
     names = tuple(name_of(one) for one in seen.exchange[-1].present)
     return DigestInput(names, place.name if place else "", tuple(state), tuple(lines))
 
@@ -313,6 +313,8 @@ def _digest(answer: DigestAnswer, ids: dict[str, str]) -> Digest:
             for a in answer.activities
         ),
         minutes=answer.minutes,
+        minutes_cites=tuple(answer.minutes_cites),
         weather=answer.weather,
+        weather_cites=tuple(answer.weather_cites),
         significance=answer.significance,
     )

@@ -94,7 +94,7 @@ def check_fits(engine: Engine, state: State, chat_id: str, segments: Sequence[Se
     world = state.world(chat_id)
     words = witnessed_text(segments, you.id, world.state.present, bot.id)
     context = Context(library, world, bot, you, (), Recalled())
-    assemble(_input(context, (), words or None, directions(segments)), budget_of(engine), count)
+    assemble(_input(engine, context, (), words or None, directions(segments)), budget_of(engine), count)
 
 
 def _is_known_to_fit(engine: Engine, chat: Chat, segments: Sequence[Segment]) -> bool:
@@ -126,7 +126,7 @@ def _write(
     drafted = witnessed_text(draft, context.you.id, context.world.state.present, context.bot.id)
     words = drafted or (heard.pop().text if heard and heard[-1].is_you else None)
     directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
-    given = _input(context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
+    given = _input(engine, context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
     taken, model = (count(run.written_on) if run.written_on else 0, run.model) if run else (0, "")
     budget, history_from = budget_of(engine, taken, model), _history_from(engine, chat_id, context.bot.id)
     written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
@@ -168,7 +168,8 @@ def budget_of(engine: Engine, taken: int = 0, model: str = "") -> Budget:
         engine.server_notes.reach_tokens(engine.endpoint().name, model or engine.narrative_model(), hard)
         - taken
     )
-    return Budget(hard, min(budget.narrative_soft_tokens, hard))
+    memories = max(budget.memories_tokens, budget.memory_tokens)
+    return Budget(hard, min(budget.narrative_soft_tokens, hard), budget.memory_tokens, memories)
 
 
 def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:
@@ -178,7 +179,7 @@ def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:
 
 
 def _input(
-    context: Context, turns: Sequence[PromptTurn], words: str | None, direction: str = ""
+    engine: Engine, context: Context, turns: Sequence[PromptTurn], words: str | None, direction: str
 ) -> PromptInput:
     """What the prompt is made of. Of the player's persona only name, pronouns and appearance ever get here."""
     bot, you, world = context.bot, context.you, context.world
@@ -211,6 +212,7 @@ def _input(
         direction=direction,
         author_note=world.state.note,
         author_note_first=world.state.note_stands == "first",
+        takes_notes=engine.reads_what_it_writes(),
     )
 
 

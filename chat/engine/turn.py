@@ -24,6 +24,7 @@ from chat.engine.run import Run
 from chat.errors import ChatError, StoreError
 from chat.llm.calls import Message
 from chat.observe import get_logger, logged_as
+from chat.prompts.quoting import neutral
 from chat.store.state import State
 
 if TYPE_CHECKING:
@@ -192,10 +193,10 @@ def _asked_and_told(engine: Engine, run: Run, told: Told | None) -> list[Message
 
     The reply stands there as its speaker's later prompts will have it, so without asides.
     """
-    if told is None or not told.messages or engine.classifier_model() != engine.narrative_model():
+    if told is None or not told.messages or not engine.reads_what_it_writes():
         return []
     text = witnessed_text(told.ending.segments, run.speaker, (), run.speaker)
-    return [*told.messages, {"role": "assistant", "content": text}] if text else []
+    return [*told.messages, {"role": "assistant", "content": neutral(text)}] if text else []
 
 
 def _say_how_it_ended(run: Run, ending: Ending, problem: StoreError | None) -> None:

@@ -175,7 +175,9 @@ class DigestAnswer(_Answer):
     facts: Annotated[list[FactAnswer], _items(20)] = []
     activities: Annotated[list[DoingAnswer], _items(20)] = []
     minutes: Annotated[int, _number(0, MOST_MINUTES, 0)] = 0
+    minutes_cites: Cites = []
     weather: Name = ""
+    weather_cites: Cites = []
     significance: Annotated[int, _number(0, 3, 1)] = 1
     scene: Annotated[SceneAnswer, _part(SceneAnswer)] = SceneAnswer()
 

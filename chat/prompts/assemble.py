@@ -15,8 +15,8 @@ from chat.prompts.given import Budget, Feeling, PromptInput, PromptMemory, Promp
 from chat.prompts.history import Message, add, messages_of
 from chat.prompts.manifest import Manifest, MemoryUse, SectionUse
 from chat.prompts.quoting import Count, name_of, neutral
-from chat.prompts.sections import Section, notes_sections, system_sections
-from chat.prompts.templates import NARRATE_SYSTEM, NARRATE_VOLATILE
+from chat.prompts.sections import TAKING_NOTES, Section, notes_sections, system_sections
+from chat.prompts.templates import DIGEST, NARRATE_SYSTEM, NARRATE_VOLATILE, PromptText
 
 __all__ = ["Assembled", "Budget", "Feeling", "PromptInput", "PromptMemory", "PromptTurn", "assemble"]
 
@@ -116,6 +116,7 @@ class _Assembly:
         few = min(FEWEST_MEMORIES, plan.memories)
         wanted: list[Callable[[_Plan], _Plan]] = [
             lambda plan: self._shorter(plan, self._calm(plan), KEPT_TURNS),
+            lambda plan: _without(plan, TAKING_NOTES),
             lambda plan: _without(plan, "backstory"),
             lambda plan: replace(plan, memories=few),
             lambda plan: _without(plan, "voice"),
@@ -177,13 +178,18 @@ class _Assembly:
         add(messages, "user", f"{NOTES_BEGIN}\n{notes}\n{NOTES_END}\n\n{self._words}")
         return messages
 
+    def _texts(self, plan: _Plan) -> Iterator[PromptText]:
+        yield from (NARRATE_SYSTEM, NARRATE_VOLATILE)
+        if self._given.takes_notes and TAKING_NOTES not in plan.dropped:
+            yield DIGEST
+
     def _manifest(self, plan: _Plan, first: str | None) -> Manifest:
         given = self._given
         kept = self._notes_of(plan.memories)
         gone = [one for one in self._notes_of(len(given.memories)) if one.name not in {s.name for s in kept}]
         uses = [_use(section, section.name in plan.dropped) for section in (*self._system, *kept)]
         return Manifest(
-            prompts={text.name: text.version for text in (NARRATE_SYSTEM, NARRATE_VOLATILE)},
+            prompts={text.name: text.version for text in self._texts(plan)},
             total_tokens=self._total(plan),
             hard_tokens=self._budget.hard,
             soft_tokens=self._budget.soft,

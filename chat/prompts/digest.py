@@ -1,4 +1,8 @@
-"""The question that asks what an exchange changed, and how it is cut to fit: whole lines of the middle go first."""
+"""The question that asks what an exchange changed, and how it is cut to fit: whole lines of the middle go first.
+
+Asked of the model that wrote the reply, it stands behind that reply's own messages, and the task itself far in front of
+them, among what never changes: a server then reads little more than the names and the numbers of the lines.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,11 @@ from chat.prompts.quoting import Count, name_of, quoted
 from chat.prompts.templates import DIGEST
 
 LINE_TOKENS = 400
-BEGINNING_TOKENS = 12
+BEGINNING_TOKENS = 8
 """Shown of a line that stands in full in the messages before the question; enough to tell which one is meant."""
-FRAME_TOKENS = 24
+FRAME_TOKENS = 64
+MARK = "[What changed?]"
+"""What the question begins with where the task was told before; nobody else's words can (see `quoting`)."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,11 @@ class DigestLine:
 
 @dataclass(frozen=True)
 class DigestInput:
-    """`names` are those present; `state` are short sentences about what each was doing."""
+    """`names` are those present; `state` is what each was doing: a name and words."""
 
     names: tuple[str, ...]
     place: str
-    state: tuple[str, ...]
+    state: tuple[tuple[str, str], ...]
     lines: tuple[DigestLine, ...]
 
 
@@ -50,21 +56,40 @@ def digest_messages(
     given: DigestInput, hard_tokens: int, count: Count, before: Sequence[Message] = ()
 ) -> DigestPrompt:
     """The prompt. `before` are the messages of the reply itself, when the same model reads and writes: the server
-    then has them cached, and only what stands here is new; lines that stand there are not told twice."""
-    task = DIGEST.block("task")
-    kept, left_out = _fitted(given, hard_tokens - count(task) - FRAME_TOKENS, count, bool(before))
-    body = DIGEST.block(
-        "lines",
-        names=", ".join(name_of(name) for name in given.names),
-        place=quoted(given.place, 40, count),
-        state=[quoted(one, 60, count) for one in given.state],
-        lines=kept,
-    )
+    then has them cached, and only what stands here is new; what stands there is not told twice."""
+    task = "" if _is_told(before) else DIGEST.block("task")
+    state = _untold(_state(given, count), before)
+    room = hard_tokens - count(task) - sum(map(count, state)) - FRAME_TOKENS
+    kept, left_out = _fitted(given, room, count, bool(before))
+    names = ", ".join(name_of(name) for name in given.names)
+    body = DIGEST.block("lines", mark="" if task else MARK, names=names, state=state, lines=kept)
     if before:
         messages = [dict(message) for message in before]
-        add(messages, "user", f"{task}\n\n{body}")
+        add(messages, "user", f"{task}\n\n{body}".strip())
         return DigestPrompt(messages, left_out)
     return DigestPrompt([{"role": "system", "content": task}, {"role": "user", "content": body}], left_out)
+
+
+def other_task(bot: str) -> str:
+    """The task as it stands in the prompt of a reply, to be heeded when the question comes."""
+    return DIGEST.block("other_task", mark=MARK, bot=bot)
+
+
+def _is_told(before: Sequence[Message]) -> bool:
+    """Whether the prompt of the reply had room for the task; it stands in the first message, or in none."""
+    return bool(before) and DIGEST.block("fields") in before[0]["content"]
+
+
+def _state(given: DigestInput, count: Count) -> list[str]:
+    """The present in lines that read like those in the notes for a reply."""
+    place = [f"Place: {quoted(given.place, 40, count)}"] if given.place.strip() else []
+    return place + [f"{name_of(name)}: {quoted(doing, 60, count)}" for name, doing in given.state]
+
+
+def _untold(lines: Sequence[str], before: Sequence[Message]) -> list[str]:
+    """Without what the newest notes said."""
+    told = next((one["content"] for one in reversed(before) if one["role"] == "user"), "").splitlines()
+    return [line for line in lines if line not in told]
 
 
 def _fitted(
@@ -76,7 +101,6 @@ def _fitted(
         for one in given.lines
     ]
     sizes = {number: count(text) + 1 for number, text in lines}
-    room -= sum(count(one) for one in given.state) + 40
     left: list[int] = []
     while sum(sizes.values()) > room and len(sizes) > 1:
         middle = list(sizes)[len(sizes) // 2]

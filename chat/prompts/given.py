@@ -10,14 +10,15 @@ from dataclasses import dataclass
 class Budget:
     """Tokens the prompt may have, the room for the reply already taken off. Over `hard`, it is cut to `soft`.
 
-    `memory` is the most one recalled memory may have, `memories` the most of all together: they stand behind
-    everything a server can keep, so each of their tokens is read anew for each reply.
+    `memory` is the most one recalled memory may have, `memories` and `facts` the most of all together: they stand
+    behind everything a server can keep, so each of their tokens is read anew for each reply.
     """
 
     hard: int
     soft: int
     memory: int = 120
-    memories: int = 200
+    memories: int = 120
+    facts: int = 100
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Feeling:
 class PromptInput:
     """`clock_text` is absolute ("Friday 20 November 2026, 21:40"). `player_words` None: the bot speaks unasked.
 
+    `takes_notes`: the model that replies is asked afterwards what the exchange changed.
     `turns` and `memories` are oldest first and best first; `passed_over` came close;
     `withheld` says what was kept from the bot, and why.
     `direction` is what the player tells this reply to bring about, `author_note` what every reply of the chat heeds.
@@ -91,3 +93,4 @@ class PromptInput:
     direction: str = ""
     author_note: str = ""
     author_note_first: bool = False
+    takes_notes: bool = False

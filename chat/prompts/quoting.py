@@ -13,7 +13,8 @@ Count = Callable[[str], int]
 _CONTROL = re.compile(
     r"<(?=[|｜]|<?/?SYS>>)|(?<=[|｜])>"
     r"|<(?=/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|end_of_utterance|start_of_image|think|thinking)>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|Notes for this reply|End of notes))",
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)"
+    r"|/?(?:Notes for this reply|End of notes|What changed))",
     re.IGNORECASE,
 )
 _PLAIN = {"<": "‹", ">": "›", "[": "("}

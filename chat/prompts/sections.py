@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chat.prompts.digest import other_task
 from chat.prompts.excerpts import excerpt, words_of
 from chat.prompts.given import Budget, Feeling, PromptInput
 from chat.prompts.quoting import Count, name_of, quoted
@@ -17,6 +18,8 @@ from chat.prompts.templates import NARRATE_SYSTEM, NARRATE_VOLATILE
 Tier = Literal["must", "should", "nice"]
 Where = Literal["system", "notes"]
 
+TAKING_NOTES = "taking_notes"
+FACTS_TOLD = 10
 _WARMTH = ("hatred", "dislike", "coolness", "indifference", "liking", "fondness", "love")
 _TRUST = (
     "no trust at all",
@@ -65,6 +68,18 @@ class _Maker:
             told.append(shown.replace("\n", "\n  "))
         return told
 
+    def facts(self, texts: Sequence[str]) -> list[str]:
+        """The newest, as many as there is room for, oldest first."""
+        room = self._budget.facts
+        told: list[str] = []
+        for text in reversed(texts[-FACTS_TOLD:]):
+            shown = self.say(text, 1)
+            room -= self._count(shown)
+            if room < 0 and told:
+                break
+            told.append(shown)
+        return told[::-1]
+
     def _quote(self, text: str, limit: int) -> str:
         shown = quoted(text, limit, self._count, self.you, self.bot)
         self._clipped |= shown.endswith("…") and not text.rstrip().endswith("…")
@@ -73,14 +88,17 @@ class _Maker:
     def add(self, name: str, tier: Tier, where: Where, is_there: object = True, **values: Any) -> None:
         if is_there:
             source = NARRATE_SYSTEM if where == "system" else NARRATE_VOLATILE
-            text = source.block(name, bot=self.bot, you=self.you, **values)
-            if text:
-                self.made.append(Section(name, tier, where, text, self._count(text), self._clipped))
+            self.put(name, tier, where, source.block(name, bot=self.bot, you=self.you, **values))
         self._clipped = False
+
+    def put(self, name: str, tier: Tier, where: Where, text: str) -> None:
+        """A section whose words are made already; without words there is none."""
+        if text:
+            self.made.append(Section(name, tier, where, text, self._count(text), self._clipped))
 
 
 def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Section]:
-    """In the order they stand in: who the bot is, then the slow state."""
+    """In the order they stand in: who the bot is, the task of taking notes, then the slow state."""
     make = _Maker(given, budget, count)
     make.add("identity", "must", "system")
     make.add("persona", "must", "system", given.persona.strip(), persona=make.say(given.persona, 20))
@@ -94,6 +112,7 @@ def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Se
     make.add("backstory", "nice", "system", backstory, backstory=backstory)
     relationship = make.say(given.initial_relationship_to_you, 3)
     make.add("relationship", "should", "system", relationship, relationship=relationship)
+    make.put(TAKING_NOTES, "should", "system", other_task(make.bot) if given.takes_notes else "")
     looks, pronouns = make.say(given.you_appearance, 3), name_of(given.you_pronouns)
     make.add("you", "must", "system", pronouns=pronouns, looks=looks)
     place, facts = name_of(given.place), make.say(given.place_facts, 3)
@@ -130,7 +149,7 @@ def _feelings(feeling: Feeling, make: _Maker) -> dict[str, Any]:
         "warmth": _in_words(feeling.affinity, _WARMTH),
         "trust": _in_words(feeling.trust, _TRUST),
         "summary": make.say(feeling.summary, 3),
-        "facts": [make.say(fact, 1) for fact in feeling.facts[-12:]],
+        "facts": make.facts(feeling.facts),
     }
 
 

@@ -53,6 +53,9 @@ class PromptBudget(_Section):
     classifier_hard_tokens: int = Field(4000, ge=256, le=2_000_000, description="Largest digest prompt")
     recall_k: int = Field(4, ge=0, le=50, description="Memories recalled for a reply")
     memory_tokens: int = Field(120, ge=16, le=2000, description="Tokens of one recalled memory")
+    memories_tokens: int = Field(
+        120, ge=16, le=8000, description="Tokens of all of them together; a reply waits for each to be read"
+    )
 
     @model_validator(mode="after")
     def _soft_below_hard(self) -> Self:

@@ -159,6 +159,7 @@ def _notes(number: int) -> dict[str, Any]:
         "facts": [{"owner": "Mira", "about": "Alex", "text": fact, "cites": [1]}] if number % 3 == 0 else [],
         "activities": [{"who": "Mira", "posture": "standing", "action": doing, "cites": [1]}],
         "minutes": 2,
+        "minutes_cites": [1],
         "significance": pick.choice([0, 1, 1, 2]),
     }
 

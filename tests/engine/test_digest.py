@@ -9,6 +9,7 @@ import pytest
 
 from chat.app import running_engine
 from chat.clock import Clock
+from chat.domain.events import DigestFinished
 from chat.domain.memories import Memory
 from chat.settings.schema import Settings
 from chat.store import quarantine, views
@@ -39,7 +40,9 @@ WARM = {
         }
     ],
     "minutes": 12,
+    "minutes_cites": [1, 2],
     "weather": "clearing",
+    "weather_cites": [1],
     "significance": 2,
 }
 
@@ -248,6 +251,54 @@ async def test_what_was_whispered_to_somebody_else_is_not_seen_in_what_people_do
     prompt = next(one for one in reversed(peer.requests) if not one.schema_name).text
     assert "stair" not in prompt
     assert "ruby" not in prompt
+
+
+@pytest.mark.parametrize("cites", [[], [0], [4], [99], [1, 99], [-1]])
+async def test_time_and_weather_that_no_line_of_the_exchange_tells_of_do_not_change(
+    stage: Stage, peer: Peer, cites: list[int]
+) -> None:
+    sky = {"minutes": 12, "minutes_cites": cites, "weather": "hail", "weather_cites": cites}
+    reply_id = await digest_of(stage, peer, Answer({**WARM, **sky}))
+    world = await stage.world()
+    assert (world.state.clock_at, world.state.weather) == ("2026-11-20T19:00:00Z", "")
+    assert world.edge(stage.mira, stage.you).affinity == 55, "the other parts of the answer count"
+    assert await dropped_of(stage, reply_id) == (
+        "the time that passed: it cites nothing that was said or done",
+        "the weather: it cites nothing that was said or done",
+    )
+
+
+async def test_an_answer_from_before_time_and_weather_were_cited_still_counts_in_its_other_parts(
+    stage: Stage, peer: Peer
+) -> None:
+    old = {name: value for name, value in WARM.items() if not name.endswith("_cites")}
+    await digest_of(stage, peer, Answer(old))
+    world = await stage.world()
+    assert (world.state.clock_at, world.state.weather) == ("2026-11-20T19:00:00Z", "")
+    assert world.edge(stage.mira, stage.you).affinity == 55
+    assert world.activities[stage.mira].action == "filling the lamp"
+
+
+async def test_weather_that_was_whispered_to_somebody_else_is_not_everybodys(
+    stage: Stage, peer: Peer
+) -> None:
+    text = '"Fine day."\n/whisper Tomas there will be ruby hail'
+    reply_id = await digest_of(
+        stage,
+        peer,
+        Answer({"weather": "ruby hail", "weather_cites": [2], "minutes": 4, "minutes_cites": [2]}),
+        text,
+    )
+    world = await stage.world()
+    assert (world.state.clock_at, world.state.weather) == ("2026-11-20T19:04:00Z", "")
+    assert await dropped_of(stage, reply_id) == ("the weather: not everybody there witnessed what it cites",)
+
+
+async def dropped_of(stage: Stage, reply_id: str) -> tuple[str, ...]:
+    async with stage.engine.store.reading() as reader:
+        told = await views.events(reader, 0, 1000, f"chat:{stage.first}")
+    finished = [one.data for one in told if isinstance(one.data, DigestFinished)]
+    return next(one.dropped for one in finished if one.turn_id == reply_id)
 
 
 async def test_a_digest_left_undone_by_a_stop_is_done_at_the_next_start(

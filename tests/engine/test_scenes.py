@@ -60,7 +60,7 @@ async def test_a_scene_that_ends_is_closed_with_the_digest_that_saw_it_or_not_at
 ) -> None:
     commits: list[Commit] = []
     stage.engine.store.on_commit(commits.append)
-    minutes = {**LEFT, "minutes": 90}
+    minutes = {**LEFT, "minutes": 90, "minutes_cites": [1]}
     before = (await stage.world()).state.clock_at
     await digest_of(stage, peer, Answer(minutes), "We drove to the park.")
     together = next(one for one in commits if any(isinstance(e.data, DigestFinished) for e in one.events))

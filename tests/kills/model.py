@@ -88,6 +88,7 @@ class Narrator:
             "feelings": [{"source": name, **felt} for name in self._names],
             "facts": [{"owner": name, **learned} for name in self._names],
             "minutes": 3,
+            "minutes_cites": [1],
             "significance": self._chance.choice((0, 1, 2, 3)),
             "scene": {"ended": ended, "why": "left_place", "next_place": place, "cites": [1]}
             if ended

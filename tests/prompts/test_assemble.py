@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.errors import DoesNotFit
-from chat.prompts.assemble import Assembled, Budget, PromptInput, PromptMemory, PromptTurn, assemble
+from chat.prompts.assemble import Assembled, Budget, Feeling, PromptInput, PromptMemory, PromptTurn, assemble
+from chat.prompts.digest import MARK, other_task
 from chat.prompts.history import BEGINNING, LEFT_OUT
 from tests.support.prompt_inputs import BUDGET, FULL, count, turns
 
@@ -65,6 +67,32 @@ def test_the_manifest_is_plain_json_and_tells_everything() -> None:
     assert sum(count(message["content"]) for message in made.messages) == pytest.approx(
         told["total_tokens"], rel=0.1
     )
+
+
+def test_the_task_of_taking_notes_stands_among_what_never_changes() -> None:
+    alone, both = (assemble(replace(FULL, takes_notes=one), BUDGET, count) for one in (False, True))
+    system = both.messages[0]["content"]
+    assert both.messages[1:] == alone.messages[1:]
+    assert system.replace(f"{other_task('Mira')}\n\n", "") == alone.messages[0]["content"]
+    assert system.index(MARK) < system.index("Place: The lamp room"), "a new place leaves it cached"
+    assert both.manifest.prompts == {"narrate_system": 1, "narrate_volatile": 2, "digest": 3}
+
+
+def test_the_task_of_taking_notes_goes_before_anything_of_the_story_that_must_not() -> None:
+    given = replace(FULL, takes_notes=True)
+    size = assemble(given, BUDGET, count).manifest.total_tokens
+    made = assemble(given, Budget(size - 1, size - 1), count)
+    assert made.messages == assemble(FULL, BUDGET, count).messages
+    assert trimmed(made) == {"taking_notes"}
+    assert "digest" not in made.manifest.prompts
+
+
+def test_facts_have_a_room_of_their_own_and_the_newest_come_first() -> None:
+    facts = tuple(f"Anna fact{number} {'word ' * 12}." for number in range(40))
+    made = assemble(replace(FULL, feeling=Feeling(facts=facts)), BUDGET, count)
+    told = re.findall(r"fact\d+", made.messages[-1]["content"])
+    assert told == [f"fact{number}" for number in range(40 - len(told), 40)]
+    assert 1 < len(told) < 10
 
 
 def test_nothing_is_trimmed_between_soft_and_hard() -> None:

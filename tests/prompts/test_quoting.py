@@ -25,6 +25,7 @@ MARKERS = (
         "<start_of_turn>",
     ),
     *("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "[SYSTEM_PROMPT]", "<think>", "</think>", "[End of notes]"),
+    "[What changed?]",
 )
 
 

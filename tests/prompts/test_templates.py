@@ -20,7 +20,7 @@ from chat.prompts.templates import (
 
 TEXTS = (DIGEST, IMPERSONATE, KICKOFF, NARRATE_SYSTEM, NARRATE_VOLATILE, SCENE_MEMORY)
 WORDS_OF_VERSION = {
-    "digest": (2, "1525f5eb9c52"),
+    "digest": (3, "5501aa81c9b4"),
     "impersonate": (1, "483e5348ba59"),
     "kickoff": (1, "f7d4e9d7bff2"),
     "narrate_system": (1, "956462c6142e"),

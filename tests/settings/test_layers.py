@@ -43,6 +43,7 @@ KEYS: list[tuple[str, Any, Any, Any, Any]] = [
     ("budget.classifier_hard_tokens", 4000, 4001, 4002, 4003),
     ("budget.recall_k", 4, 5, 6, 7),
     ("budget.memory_tokens", 120, 121, 122, 123),
+    ("budget.memories_tokens", 120, 121, 122, 123),
     ("limits.turn_chars", 32_000, 1001, 1002, 1003),
     ("limits.body_bytes", 1_000_000, 10_001, 10_002, 10_003),
     ("timeouts.slow_s", 30, 11, 12, 13),

@@ -144,6 +144,12 @@ class Confidant:
                     "cites": [number],
                 }
             )
+        sky: dict[str, Any] = {}
+        if lines:
+            number, tokens = pick.choice(lines)
+            weather = known.mint(f"weather from {self._of(tokens)}")
+            self._show(entry, weather, known.ears(tokens))
+            sky = {"weather": f"a {weather} sky", "weather_cites": [number]}
         scene: dict[str, Any] = {}
         if self.closes and lines:
             number, tokens = pick.choice(lines)
@@ -162,6 +168,7 @@ class Confidant:
             "activities": doings,
             "scene": scene,
             "significance": pick.randint(0, 3),
+            **sky,
         }
 
     def _show(self, entry: Entry, token: str, ears: frozenset[str]) -> None:

@@ -17,7 +17,9 @@ WARM = {
     "facts": [{"owner": "Mira", "about": "You", "text": "You brought oil.", "cites": [1]}],
     "activities": [{"who": "Mira", "posture": "standing", "action": "filling the lamp", "cites": [2]}],
     "minutes": 12,
+    "minutes_cites": [1],
     "weather": "clearing",
+    "weather_cites": [1],
     "significance": 3,
 }
 
