@@ -142,10 +142,6 @@ class Engine:
         connection = self.settings.connection
         return DEMO_CLASSIFIER if self.is_demo else connection.classifier_model or connection.narrative_model
 
-    def reads_what_it_writes(self) -> bool:
-        """One model does both, so that a prompt of the one can go on from a prompt of the other."""
-        return self.classifier_model() == self.narrative_model()
-
     def other_model(self) -> str:
         """The configured model that does not write the story and could: the one that reads. Empty without one."""
         reading = "" if self.is_demo else self.settings.connection.classifier_model

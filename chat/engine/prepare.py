@@ -178,6 +178,11 @@ def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:
     return PromptTurn(turn.id, turn.speaker, name, turn.role == "user", heard.text, heard.tokens)
 
 
+def reads_what_it_writes(engine: Engine) -> bool:
+    """One model does both, so that the question about a reply can go on from the prompt of the reply."""
+    return engine.classifier_model() == engine.narrative_model()
+
+
 def _input(
     engine: Engine, context: Context, turns: Sequence[PromptTurn], words: str | None, direction: str
 ) -> PromptInput:
@@ -212,7 +217,7 @@ def _input(
         direction=direction,
         author_note=world.state.note,
         author_note_first=world.state.note_stands == "first",
-        takes_notes=engine.reads_what_it_writes(),
+        takes_notes=reads_what_it_writes(engine),
     )
 
 

@@ -193,7 +193,7 @@ def _asked_and_told(engine: Engine, run: Run, told: Told | None) -> list[Message
 
     The reply stands there as its speaker's later prompts will have it, so without asides.
     """
-    if told is None or not told.messages or not engine.reads_what_it_writes():
+    if told is None or not told.messages or not prepare.reads_what_it_writes(engine):
         return []
     text = witnessed_text(told.ending.segments, run.speaker, (), run.speaker)
     return [*told.messages, {"role": "assistant", "content": neutral(text)}] if text else []
