@@ -29,7 +29,7 @@ class Due(NamedTuple):
 
 def due(settings: Settings, clock: Clock, days: int) -> list[Due]:
     """The chats that were put away at least so many days ago, the longest first. Reading only."""
-    return asyncio.run(_due(settings, clock, days)) if settings.db_path.exists() else []
+    return asyncio.run(found(settings, clock, days)) if settings.db_path.exists() else []
 
 
 def purge(
@@ -40,7 +40,8 @@ def purge(
     asyncio.run(_purge(settings, clock, wanted, tell))
 
 
-async def _due(settings: Settings, clock: Clock, days: int) -> list[Due]:
+async def found(settings: Settings, clock: Clock, days: int) -> list[Due]:
+    """As `due`, inside an event loop."""
     store = await Store.open(settings, clock, read_only=True)
     try:
         away = [chat for chat in store.library.chats.values() if chat.archived]
@@ -50,10 +51,10 @@ async def _due(settings: Settings, clock: Clock, days: int) -> list[Due]:
     finally:
         await store.close()
     ages = {chat.id: _days(since[chat.id], clock.now()) for chat in away}
-    found = [
+    old = [
         Due(chat.id, chat.title, sizes[chat.id][0], ages[chat.id]) for chat in away if ages[chat.id] >= days
     ]
-    return sorted(found, key=lambda one: -one.days)
+    return sorted(old, key=lambda one: -one.days)
 
 
 def _days(since: str, now: datetime) -> int:
