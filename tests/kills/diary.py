@@ -58,6 +58,12 @@ class Diary:
         if taken and deed.kind in ("say", "draft"):
             self.drafts[deed.chat_id] = {deed.text if deed.kind == "draft" else ""}
 
+    def forget(self, chat_ids: set[str]) -> set[str]:
+        """What was done in chats that were deleted for good is not asked for any more. Returns the words said there."""
+        gone = [deed for deed in self.deeds if deed.chat_id in chat_ids and deed.kind != "erase"]
+        self.deeds = [deed for deed in self.deeds if deed not in gone]
+        return {deed.text for deed in gone if deed.text}
+
     def in_doubt(self) -> list[Deed]:
         return [deed for deed in self.deeds if deed.is_in_doubt]
 

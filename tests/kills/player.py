@@ -73,6 +73,7 @@ class Player:
             stages.BEGIN: lambda _: self.begin(self.chance.choice(self.bots)),
             stages.BACKUP: lambda _: self.back_up(),
             stages.RESTORE: lambda _: self.go_back(),
+            stages.ERASE: lambda _: self.erase(),
         }
         deeds[kind](chat_id)
 
@@ -145,7 +146,7 @@ class Player:
         chosen = [
             row["data"]
             for row in list_events(self.settings, limit=-1, kind="branch_selected")
-            if row["data"]["chat_id"] == chat_id
+            if row["data"].get("chat_id") == chat_id
         ]
         here = chosen[-1]["branch_id"] if chosen else ""
         return sorted({branch for one in chosen for branch in (one["branch_id"], one["prior"])} - {here})
@@ -153,6 +154,20 @@ class Player:
     def draft(self, chat_id: str) -> None:
         deed = Deed("draft", chat_id, "", f"Not said yet: {self.mark()}")
         self._do(self.diary.begin(deed), f"/chats/{chat_id}/draft", {"prose": deed.text}, "PUT")
+
+    def erase(self) -> None:
+        """Delete a chat of its own for good, in which something was said."""
+        if len(self.chats) < 3:
+            self.begin(self.chance.choice(self.bots))
+            return
+        chat_id = self.chats[-1]
+        self.settled(chat_id)
+        self.say(chat_id, quick=True)
+        title = self._json(f"/chats/{chat_id}")["title"]
+        deed = self.diary.begin(Deed("erase", chat_id, chat_id))
+        self._do(deed, f"/chats/{chat_id}/delete", {"name": title, "stop": "on"})
+        if deed.answered:
+            self.chats.remove(chat_id)
 
     def back_up(self) -> str:
         """A backup of everything; its name, or nothing when it was refused."""

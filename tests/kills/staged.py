@@ -21,7 +21,20 @@ from typing import Any
 
 from chat.engine import digest, edits, kickoff, narrate, recovery, scenes, timeline, turn
 from chat.engine.run import Run
-from chat.store import backup, connections, log, migrate, rebuild, restore, rows, start, swap
+from chat.store import (
+    backup,
+    connections,
+    erase,
+    log,
+    migrate,
+    rebuild,
+    restore,
+    rows,
+    scrub,
+    start,
+    store,
+    swap,
+)
 from chat.store.backup_folder import BackupFolder
 from chat.store.fold import Fold
 from chat.store.headfile import HeadFile
@@ -234,12 +247,22 @@ def set_stages_of_backups() -> None:
     after(swap, "discard", "restore: cleared up")
 
 
+def set_stages_of_erasing() -> None:
+    after(erase, "carry_out", "erasing: blanked")
+    after(store, "rebuild", "erasing: rows written")
+    after(store.Store, "erase", "erasing: out of the log")
+    after(scrub, "_write", "erasing: written anew")
+    after(scrub.Copy, "put_in_place", "erasing: put in place")
+    after(scrub, "_forget", "erasing: files cleaned")
+
+
 def main() -> None:
     faulthandler.dump_traceback_later(HANGS_AFTER_S)  # into the log, should a start never come to its end
     if os.environ.get(EXTRA_MIGRATION):
         add_migration()
     set_stages()
     set_stages_of_backups()
+    set_stages_of_erasing()
     if os.environ.get(OTHER_FOLD):
         put(start, "fingerprint", lambda: "another fold")
     from chat.cli import main as chat

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 SAY, STOP, RETRY, CLOSE, EDIT, PIN = "say", "stop", "retry", "close", "edit", "pin"
 BEGIN, UNDO, REWIND, SWIPE, DRAFT = "begin", "undo", "rewind", "swipe", "draft"
-BACKUP, RESTORE = "backup", "restore"
+BACKUP, RESTORE, ERASE = "backup", "restore", "erase"
 
 
 class Stage(NamedTuple):
@@ -68,6 +68,12 @@ STAGES = (
     Stage("restore: put in place", 1, (RESTORE,)),
     Stage("restore: head file written", 1, (RESTORE,)),
     Stage("restore: cleared up", 2, (RESTORE,)),
+    Stage("erasing: blanked", 1, (ERASE,)),
+    Stage("erasing: rows written", 1, (ERASE,)),
+    Stage("erasing: out of the log", 1, (ERASE,)),
+    Stage("erasing: written anew", 1, (ERASE,)),
+    Stage("erasing: put in place", 1, (ERASE,)),
+    Stage("erasing: files cleaned", 1, (ERASE,)),
     Stage("restore: put in place", 1, when="restore"),
     Stage("restore: head file written", 1, when="restore"),
     Stage("recovery: reply not closed", 1, when="start"),

@@ -17,6 +17,7 @@ from tests.kills import staged, told
 from tests.kills.model import Narrator
 from tests.kills.player import SECOND_BOT, Gone, Player
 from tests.kills.stages import AT_RANDOM, RANDOM, RANDOM_START, RESTORE, Stage
+from tests.support.erasing import holding
 from tests.support.peer import Peer
 from tests.support.server import CHAT, Server
 
@@ -189,6 +190,7 @@ class Story:
         problems += [*told.applied_twice(lines)]
         problems += told.lost_text(lines, self.narrator, self._died_at, self._seen)
         told.find_out(lines, diary)
+        problems += self._of_deleted(told.deleted(lines))
         for chat_id in self.player.chats:
             problems += self._of_chat(chat_id)
         problems += self._of_backups()
@@ -218,6 +220,16 @@ class Story:
             if f"/turns/{last['id']}/regenerate" not in html or "Retry" not in html:
                 problems.append("An interrupted reply offers no Retry.")
         return problems
+
+    def _of_deleted(self, chat_ids: set[str]) -> list[str]:
+        """What was said in a chat that was deleted for good stands in no file but backups."""
+        said = self.player.diary.forget(chat_ids)
+        self.player.diary.doubtful = [
+            one for one in self.player.diary.doubtful if one.chat_id not in chat_ids
+        ]
+        self.player.chats = [one for one in self.player.chats if one not in chat_ids]
+        found = {name for words in said for name in holding(self.settings, words)}
+        return [f"Words of a deleted chat still stand in {name}." for name in sorted(found)]
 
     def _of_backups(self) -> list[str]:
         """Whatever has the name of a backup is a whole one."""

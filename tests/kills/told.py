@@ -43,15 +43,22 @@ def read_log(settings: Settings) -> list[Line]:
             row["data"],
         )
         for row in rows
+        if row["data"]  # erased events are blank
     ]
+
+
+def deleted(lines: list[Line]) -> set[str]:
+    """The chats that were deleted for good."""
+    return {chat for one in lines if one.kind == "words_erased" for chat in one.data["chat_ids"]}
 
 
 def missing_deeds(lines: list[Line], diary: Diary) -> Iterator[str]:
     """Every acknowledged deed stands in the log exactly once; one in doubt, once or not at all."""
+    gone = deleted(lines)
     for kind, count in COUNTS.items():
         found = count(lines)
         wanted: dict[str, list[Deed]] = {}
-        for deed in diary.of(kind):
+        for deed in (one for one in diary.of(kind) if kind == "erase" or one.chat_id not in gone):
             wanted.setdefault(_key(kind, deed), []).append(deed)
         for key, deeds in wanted.items():
             least, most = sum(d.at_least for d in deeds), sum(d.at_most for d in deeds)
@@ -115,6 +122,7 @@ COUNTS: dict[str, Callable[[list[Line]], Counter[str]]] = {
     "edit": _edited,
     "close": _closed,
     "begin": _begun,
+    "erase": lambda lines: Counter(deleted(lines)),
 }
 
 

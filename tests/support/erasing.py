@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import msgspec
 
@@ -21,9 +22,12 @@ CASE_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 def holding(settings: Settings, word: str) -> list[str]:
     """Every file of the data root in which the bytes of a word stand, backups excepted."""
-    root = settings.data_dir
-    files = (path for path in root.rglob("*") if path.is_file() and settings.backups_dir not in path.parents)
-    return sorted(str(path.relative_to(root)) for path in files if word.encode() in path.read_bytes())
+    root, found = settings.data_dir, []
+    for path in root.rglob("*"):
+        if path.is_file() and settings.backups_dir not in path.parents:
+            with suppress(FileNotFoundError):  # of a program that runs
+                found += [str(path.relative_to(root))] if word.encode() in path.read_bytes() else []
+    return sorted(found)
 
 
 def seeded(chat: str, summary: str) -> list[NewEvent]:
