@@ -14,7 +14,17 @@ from tests.support.peer_acts import Status
 from tests.support.server import Server
 from tests.support.watch import Watch
 
-PAGES = ("/chats", "/chats/new", "/bots", "/bots/new", "/settings", "/backups", "/health", "/chats/none")
+PAGES = (
+    "/chats",
+    "/chats/new",
+    "/bots",
+    "/bots/new",
+    "/settings",
+    "/backups",
+    "/health",
+    "/shortcuts",
+    "/chats/none",
+)
 
 
 async def findings_of(page: Page) -> list[Any]:

@@ -22,6 +22,9 @@ _READER_STAYS = (
 )
 
 
+_CALLED = {"head": "Last event", "sqlite": "SQLite", "write_ahead_log_bytes": "Bytes in the write-ahead log"}
+
+
 @router.get("/health")
 async def get_health(request: Request) -> Response:
     """That the program runs, and facts about it."""
@@ -41,7 +44,7 @@ async def get_health(request: Request) -> Response:
     }
     if wants_json(request) or "text/html" not in request.headers.get("accept", ""):
         return json_response(facts)
-    shown = [(name.replace("_", " ").capitalize(), _shown(value)) for name, value in facts.items()]
+    shown = [(_called(name), _shown(value)) for name, value in facts.items()]
     return await page(request, "pages/health.html", {"facts": shown})
 
 
@@ -76,3 +79,7 @@ async def get_metrics() -> Response:
 
 def _shown(value: Any) -> str:
     return "; ".join(value) or "none" if isinstance(value, list) else str(value)
+
+
+def _called(name: str) -> str:
+    return _CALLED.get(name) or name.replace("_", " ").capitalize()
