@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from chat.domain.events import Event
+from chat.domain.events import Event, WordsErased
 from chat.engine.hub import Hub
 from chat.store.state import Commit
 
@@ -27,6 +27,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "memory_written": ("drawer",),
     "digest_finished": ("drawer",),
     "model_call_finished": (),
+    "words_erased": ("rail", "gone"),
 }
 _STORY_PARTS = ("drawer", "rail")
 _LIBRARY_PARTS = ("rail",)
@@ -39,6 +40,8 @@ def publish(hub: Hub, commit: Commit) -> None:
         by_chat[_chat_of(event)].append(event)
         if event.stream == "library":
             by_chat[None].append(event)
+        for gone in event.data.chat_ids if isinstance(event.data, WordsErased) else ():
+            by_chat[gone].append(event)
     for chat_id, events in by_chat.items():
         turns = dict.fromkeys(turn for event in events if (turn := getattr(event.data, "turn_id", None)))
         told = {"kinds": [event.kind for event in events], "parts": _parts(events), "turns": list(turns)}

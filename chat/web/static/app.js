@@ -20,6 +20,7 @@ const page = document.body.dataset;
 const chat = page.chat || null;
 let epoch = page.epoch;
 let head = Number(page.head || 0);
+let isLeft = false;
 
 const byId = (id) => document.getElementById(id);
 
@@ -66,6 +67,7 @@ function partLook(id, address, isWanted) {
   return new Look(async () => {
     const response = await ask(address);
     if (!response) return false;
+    if (response.status === 404 && chat) leave();
     const fresh = response.ok && parse(await response.text()).find((element) => element.id === id);
     if (fresh) refill(byId(id), fresh);
     return true;
@@ -92,6 +94,12 @@ if (byId("transcript")) {
   });
 }
 drawer?.addEventListener("toggle", () => looks.drawer.wake());
+
+/** The chat of this page was deleted for good. */
+function leave() {
+  isLeft = true;
+  location.replace("/chats");
+}
 
 // The story.
 
@@ -182,6 +190,7 @@ const facts = {
 
   event(told) {
     head = Math.max(head, told.head);
+    if (chat && told.chat === chat && told.parts.includes("gone")) return leave();
     for (const part of told.parts) if (part !== "transcript") looks[part]?.soon();
     if (transcript && told.chat === chat && told.parts.includes("transcript")) void turned(told);
   },
@@ -228,7 +237,7 @@ function running(reply) {
 }
 
 function everything() {
-  for (const look of Object.values(looks)) look.soon();
+  if (!isLeft) for (const look of Object.values(looks)) look.soon();
 }
 
 /** Another history (a restored copy): numbers of the old one mean nothing any more. */
