@@ -175,7 +175,7 @@ export class Composer {
   #show() {
     this.box.readOnly = this.#sending;
     this.#button.disabled = this.locked || this.#sending;
-    this.form.querySelector("#impersonate").disabled = this.locked || this.#sending || this.#drafting;
+    for (const button of this.form.querySelectorAll("[formaction]")) button.disabled = this.locked || this.#sending || this.#drafting;
     this.form.toggleAttribute("aria-busy", this.#sending);
   }
 
