@@ -135,12 +135,13 @@ async def stop_in_the_middle(stage: Stage) -> str:
         assert accepted.reply_id
         while (running := engine.running_reply(stage.first)) is not None and not running.text:
             await asyncio.sleep(0.001)
-        if await engine.stop_reply(stage.first, accepted.reply_id):
-            break
+        await engine.stop_reply(stage.first, accepted.reply_id)
+        await stage.settled(stage.first)
         await stage.digested()
+        if (await stage.turn(accepted.reply_id)).truncated:
+            break  # else it ended by itself at that very moment
     engine.settings = usual
     reply = await stage.turn(accepted.reply_id)
     assert (reply.stop_reason, reply.truncated) == ("user_stop", True)
     assert reply.text
-    await stage.digested()
     return accepted.reply_id
