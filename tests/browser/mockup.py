@@ -63,7 +63,7 @@ class Mockup:
             f'<div id="notices"></div>{status(head)}'
             '<form id="composer" method="post" action="/chats/c1/turns" data-chat="c1">'
             '<input type="hidden" name="idempotency_key" value="k0"><textarea name="prose"></textarea>'
-            '<button id="send">Send</button><button id="impersonate" class="quiet">Draft for me</button></form></body></html>'
+            '<button id="send">Send</button></form></body></html>'
         )
         self.answers[("GET", "/chats/c1")] = html
         self.answers[("GET", "/chats/c1/notice")] = '<div hx-swap-oob="innerHTML:#notices"></div>'
