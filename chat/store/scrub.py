@@ -29,6 +29,11 @@ _PENDING = (
     "select event_id, first_event_id, pictures, takes_copies, is_rewritten from erasing order by event_id"
 )
 _REWRITTEN = "update erasing set is_rewritten = 1"
+_DROP_STRAY_DRAFTS = """
+delete from drafts where key like 'composer:%' and substr(key, 10) not in (select id from chats)
+or key like 'kickoff:%' and substr(key, 9) not in (select id from bots)
+"""
+"""One that was on its way to the writer when its chat went."""
 _DONE = "delete from erasing where event_id = ?"
 _SAID = "select payload_json from event_log where id = ?"
 _CAUSES = """
@@ -129,6 +134,8 @@ def _write(conn: sqlite3.Connection, target: Path) -> None:
     conn.execute("vacuum into ?", (str(target),))
     made = connections.scratch(target)
     try:
+        made.execute("pragma secure_delete = on")
+        made.execute(_DROP_STRAY_DRAFTS)
         made.execute(_REWRITTEN)
     finally:
         made.close()

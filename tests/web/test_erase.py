@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from chat.engine import recovery
 from chat.errors import StoreFull
 from chat.settings import Settings
 from chat.store import backup, maintenance
+from chat.store.erase import Wanted
 from chat.store.scrub import Copy
 from chat.store.verify import verify
 from chat.web.routes import erase as page
@@ -156,6 +158,55 @@ async def test_a_reply_that_is_being_written_is_not_deleted_by_the_way(
     assert answer.status_code == 200, answer.text
     assert connected.engine.runs.all() == []
     assert chat not in connected.engine.store.library.chats
+
+
+async def test_a_reply_in_another_chat_goes_on_meanwhile(connected: Visitor, peer: Peer) -> None:
+    going, staying = await connected.chat(title="The ferry"), await connected.chat(title="The pier")
+    text = "slowly " * 40
+    peer.script(Reply(text, pace_s=0.03))
+    posted = await connected.post(f"/chats/{staying}/turns", JSON, prose="Go on.")
+    assert posted.status_code == 202
+    await asyncio.sleep(0.3)
+    answer = await connected.post(f"/chats/{going}/delete", JSON, name="The ferry")
+    assert answer.status_code == 200, answer.text
+    assert connected.engine.runs.get(staying) is not None
+    await connected.settled(staying)
+    last = (await connected.turns(staying))[-1]
+    assert (last["status"], last["text"].strip()) == ("whole", text.strip())
+
+
+async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Visitor, peer: Peer) -> None:
+    bot = await connected.bot(name="Mira Vale")
+    first, second = await connected.chat(bot, title="One"), await connected.chat(bot, title="Two")
+    peer.script(Reply('"The brass key lies under the lamp."'))
+    await connected.say(first, '"Where did you hide the brass key?"')
+    peer.script(Reply('"It lies under the lamp, as I said."'))
+    await connected.say(second, '"Tell me, where is the brass key?"')
+    shown = (await connected.get(f"/chats/{first}/delete")).text
+    assert "Two: 1 reply was written with memories of this at hand" in shown
+    answer = await connected.post(f"/chats/{first}/delete", JSON, name="One", told="on", feelings="on")
+    assert answer.status_code == 200, answer.text
+    assert [turn["text"] for turn in (await connected.turns(second))[1:]] == [
+        '"Tell me, where is the brass key?"'
+    ]
+    assert holding(connected.engine.settings, "under the lamp") == []
+    await recovery.recover(connected.engine)  # as a start does
+    await connected.say(second, "I look for it myself.")
+    said = [turn for turn in await connected.turns(second) if turn["text"]]
+    assert said[-1]["status"] == "whole"
+    await connected.post(f"/chats/{second}/undo", JSON)
+    await connected.engine.store.checkpoint()
+    assert await asyncio.to_thread(verify, connected.engine.settings) == []
+
+
+async def test_words_on_their_way_when_the_chat_goes_stay_nowhere(connected: Visitor) -> None:
+    chat = await connected.chat(title="The ferry")
+    wanted = Wanted(chat_ids=(chat,))
+    await connected.engine.store.erase(wanted)
+    await connected.engine.store.save_draft(f"composer:{chat}", f"half a {WORD}")
+    copy = await asyncio.to_thread(Copy.begin, connected.engine.settings)
+    await connected.engine.store.exchange(copy.put_in_place)
+    assert holding(connected.engine.settings) == []
 
 
 async def test_who_else_asks_is_refused(connected: Visitor) -> None:
