@@ -23,6 +23,7 @@ SURE = tuple(
         ("turn stored, reply not begun", "play"),
         ("mid-stream", "play"),
         ("digest applied", "play"),
+        ("erasing: out of the log", "play"),
         ("recovery: reply not closed", "start"),
         ("migration", "first"),
         ("rebuild", "rebuild"),
