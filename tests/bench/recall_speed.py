@@ -116,8 +116,7 @@ async def measure(folder: Path, count: int, bots: int) -> Speed:
     store = await Store.open(load_settings(data_dir=folder), Clock(seed=1))
     try:
         _fill(store, made, count)
-        async with store.reading() as reader:
-            return await _compared(reader, made)
+        return await store.read(lambda reader: _compared(reader, made))  # at once, as recall is read
     finally:
         await store.close()
 

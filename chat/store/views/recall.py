@@ -30,6 +30,11 @@ select {number}, rowid from (
     select rowid from memories_fts where memories_fts match ? order by rowid desc limit {limit}
 )
 """
+_FINDS_OF_PAIR = f"""
+select {{number}}, rowid from (
+    select rowid from memories_fts where memories_fts match ? and rowid < ? order by rowid desc limit {FINDS_OF_PAIR}
+)
+"""
 _SAMPLE = f"""
 select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0), coalesce(
     (select event_id from memories where owner = :owner and continuity = :line order by event_id limit 1), 0
@@ -114,8 +119,9 @@ async def _add_pairs(
 ) -> None:
     if not wanted:
         return
-    parts = [_FINDS_OF_WORD.format(number=number, limit=FINDS_OF_PAIR) for number in range(len(wanted))]
-    rows = await reader.all(" union all ".join(parts), [_match(scope, *pair) for pair in wanted])
+    parts = [_FINDS_OF_PAIR.format(number=number) for number in range(len(wanted))]
+    asked = [(_match(scope, *pair), max(hits[word].ids[-1] for word in pair)) for pair in wanted]
+    rows = await reader.all(" union all ".join(parts), [value for pair in asked for value in pair])
     older: dict[str, dict[int, None]] = {}
     for number, event_id in rows:
         for word in wanted[number]:
