@@ -42,6 +42,22 @@ async def test_a_draft_goes_behind_what_was_typed_and_can_be_stopped_undone_and_
     watch.errors[:] = [error for error in watch.errors if "502" not in error]
 
 
+async def test_a_draft_stands_in_every_tab_that_holds_the_same_words_and_goes_when_it_is_sent(
+    page: Page, watch: Watch, told: Server, peer: Peer
+) -> None:
+    await desk.open_chat(page, told, chat := desk.begin_story(told))
+    await page.locator(desk.BOX).press_sequentially("I knock.")
+    peer.script(Reply("*waits*", wait_s=1.5))
+    await page.get_by_role("button", name=DRAFT).click()
+    await expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    await desk.open_chat(other := watch.over(await page.context.new_page()), told, chat)
+    for tab in (page, other):
+        await expect(tab.locator(desk.BOX)).to_have_value("I knock.\n\n*waits*")
+    await page.click(desk.SEND)
+    for tab in (page, other):
+        await expect(tab.locator(desk.BOX)).to_have_value("")
+
+
 async def test_the_chosen_key_sends_and_the_others_open_and_leave(page: Page, told: Server) -> None:
     chat = desk.begin_story(told)
     await page.goto(f"{told.url}/shortcuts")

@@ -180,6 +180,7 @@ def composer(request: Request, story: Story, text: str | None = None) -> dict[st
         "you": story.you,
         "text": story.draft if text is None else text,
         "locked": story.status.turn_id is not None,
+        "is_drafting": story.status.is_draft,
     }
 
 

@@ -203,6 +203,7 @@ const facts = {
     const line = byId("status");
     if (!line) return;
     line.dataset.status = status;
+    if (status === "idle" && "draft" in line.dataset) looks.draft.soon();
     if (detail) line.querySelector(".status-text").textContent = detail;
     looks.status.soon();
   },
@@ -215,6 +216,7 @@ const facts = {
 
 /** Something in this story changed. A turn of this very page comes with the answer to its post: that is waited for. */
 async function turned({ head: at, kinds, turns }) {
+  if (kinds.includes("user_turn") && composer?.isGiven) looks.draft.soon();
   if (!turns.length || kinds.includes("branch_selected")) return looks.transcript.soon();
   const isContinued = kinds.includes("continuation_started");
   if (isContinued) transcript.replies.reopen(turns);

@@ -103,15 +103,20 @@ export class Composer {
     });
   }
 
-  /** Takes over what the server keeps for an empty box, and lets go what it gave before and keeps no more. */
+  /** What stands in the box is what the server gave, word for word. */
+  get isGiven() {
+    return Boolean(this.#given) && this.box.value === this.#given;
+  }
+
+  /** Takes over what the server keeps, where nothing stands in the box that it has not; and lets go what it gave before
+   * and keeps no more. */
   async renew() {
     const response = await ask(`/chats/${this.form.dataset.chat}/draft`, { headers: { Accept: "application/json" } });
     if (!response?.ok) return Boolean(response);
     const { prose } = await response.json();
     const { value } = this.box;
-    const isFree = prose && !value && !this.#saved;
-    const isTakenBack = !prose && value && value === this.#given;
-    if (this.#sending || !(isFree || isTakenBack)) return true;
+    const isLonger = prose.length > value.length && prose.startsWith(value) && value === this.#saved;
+    if (this.#sending || this.#drafting || !(isLonger || (!prose && this.isGiven))) return true;
     this.#given = this.#saved = this.box.value = prose;
     this.#grow();
     return true;
