@@ -15,13 +15,13 @@ from statistics import median
 from typing import Any
 
 from tests.bench.direct import Direct, helper_process, upstream
-from tests.bench.figures import ROUNDS, Line, Scale, at_least, holds, us, within
+from tests.bench.figures import ROUNDS, Line, Scale, at_least, at_most, holds, us, within
 from tests.bench.served import Served, python, served
 from tests.bench.stories import story_of_turns
 from tests.bench.upstream import flood_text
 
 TABS = (1, 2, 10, 100)
-FLOOD_SHARE, PACED_MS, STALLED_MB = 0.25, 0.25, 12
+FLOOD_SHARE, PACED_MS, PACED_SHARE, STALLED_MB = 0.25, 0.25, 2, 12
 CHATS = 160
 
 
@@ -145,6 +145,12 @@ def _paced(stage: Stage, count: int) -> list[Line]:
             "ms",
         )
         lines.append(line)
+        if tabs == 2:
+            least = median(bare - straight for _, bare, straight in taken) / 1000
+            beside = f"{least:.2f} ms by the floor"
+            lines.append(
+                at_most("the same, beside the floor", f"{added:.2f} ms", beside, added / least, PACED_SHARE)
+            )
     return lines
 
 

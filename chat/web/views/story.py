@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -18,7 +18,7 @@ from chat.domain.versions import TurnVersion
 from chat.domain.world import World
 from chat.errors import NotFound, StoreError
 from chat.store import views
-from chat.store.views import Alternative
+from chat.store.views import Alternative, Transcript
 from chat.web.views import transcript
 from chat.web.views.checkpoint_marks import Mark, read_marks
 from chat.web.views.drawer import DrawerView, drawer
@@ -31,6 +31,19 @@ from chat.web.views.transcript import TranscriptView
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
     from chat.store.reading import Reader
+
+
+class _Stored(NamedTuple):
+    """What one read transaction told."""
+
+    window: Transcript
+    world: World
+    draft: str
+    places: dict[str, str]
+    alternatives: dict[str, list[Alternative]]
+    versions: dict[str, list[TurnVersion]]
+    marks: Mapping[str, Sequence[Mark]]
+    facts: Facts | None
 
 
 @dataclass(frozen=True)
@@ -126,18 +139,8 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
     chat = library.chats.get(chat_id)
     if chat is None:
         raise NotFound("There is no such chat.")
-    async with engine.store.reading() as reader:
-        window = await views.transcript(reader, library, chat_id, before, limit)
-        world = await views.world(reader, chat_id)
-        draft = await views.draft(reader, f"composer:{chat_id}")
-        places = await _places(reader, world, window.turns)
-        alternatives = await views.alternatives(reader, library, chat_id, window.turns)
-        versions = await views.versions(reader, [turn.id for turn in window.turns])
-        marks = await read_marks(reader, library, chat_id, window.turns)
-        facts = None
-        if full is not None:
-            latest = window if before is None else await views.transcript(reader, library, chat_id)
-            facts = await read_facts(reader, library, chat, world, latest.turns, full)
+    stored = await engine.store.read(lambda reader: _stored(reader, library, chat, before, limit, full))
+    window, world = stored.window, stored.world
     known = _with_unstored(engine, chat_id, window.turns)
     turns, text = _with_running(engine, chat_id, known) if before is None else (known, "")
     unstored = engine.unstored.get(chat_id)
@@ -151,14 +154,36 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
         before=before,
         running_text=text,
         status=status_view(engine.status(chat_id), turns[-1] if turns else None),
-        draft=draft or "",
-        places=places,
-        alternatives=alternatives,
-        versions=versions,
-        marks=marks,
-        facts=facts,
+        draft=stored.draft,
+        places=stored.places,
+        alternatives=stored.alternatives,
+        versions=stored.versions,
+        marks=stored.marks,
+        facts=stored.facts,
         server=_server(engine, chat_id),
         unstored=unstored.problem if unstored else None,
+    )
+
+
+async def _stored(
+    reader: Reader, library: Library, chat: Chat, before: int | None, limit: int, full: str | None
+) -> _Stored:
+    """Awaits nothing but its reader, so it is read in one go."""
+    window = await views.transcript(reader, library, chat.id, before, limit)
+    world = await views.world(reader, chat.id)
+    facts = None
+    if full is not None:
+        latest = window if before is None else await views.transcript(reader, library, chat.id)
+        facts = await read_facts(reader, library, chat, world, latest.turns, full)
+    return _Stored(
+        window=window,
+        world=world,
+        draft=await views.draft(reader, f"composer:{chat.id}") or "",
+        places=await _places(reader, world, window.turns),
+        alternatives=await views.alternatives(reader, library, chat.id, window.turns),
+        versions=await views.versions(reader, [turn.id for turn in window.turns]),
+        marks=await read_marks(reader, library, chat.id, window.turns),
+        facts=facts,
     )
 
 
