@@ -9,7 +9,7 @@ from tests.browser import desk
 from tests.browser.test_access import findings_of
 from tests.browser.test_time_travel import OWN, turn, two_tabs, write_again
 from tests.support.peer import Peer
-from tests.support.peer_acts import Reply
+from tests.support.peer_acts import Answer, Reply
 from tests.support.server import Server
 from tests.support.watch import Watch
 
@@ -19,6 +19,11 @@ BOX = ".rewrite.editing textarea"
 @pytest.fixture
 def model_says() -> str:
     return desk.counted(12)
+
+
+def only_replies(peer: Peer) -> None:
+    """What is scripted from now on is for replies: a digest that asks as late as it likes has answers of its own."""
+    peer.script(*[Answer({})] * 4, on="DigestAnswer")
 
 
 async def change(page: Page, role: str, number: int) -> None:
@@ -89,6 +94,7 @@ async def test_a_reply_grows_on_from_where_it_stands_in_every_tab(
     page: Page, watch: Watch, told: Server, peer: Peer
 ) -> None:
     page, other = await two_tabs(page, watch, told, "One.")
+    only_replies(peer)
     peer.script(Reply(pieces=[f" more{number:02}" for number in range(90)], pace_s=0.03))
     await page.click(".turn:last-child [data-hand=continue]")
     for tab in (page, other):
@@ -107,6 +113,7 @@ async def test_one_press_stops_the_reply_and_saves_what_was_written(
     page: Page, watch: Watch, told: Server, peer: Peer
 ) -> None:
     page, other = await two_tabs(page, watch, told, "One.")
+    only_replies(peer)
     peer.script(Reply("Never read.", wait_s=60))
     await desk.say(page, "Two.")
     await change(page, "bot", 0)

@@ -215,6 +215,7 @@ async def test_the_offered_button_stops_the_reply_and_does_what_was_asked_at_onc
     assert connected.engine.runs.get(chat_id) is None
     told = await words(connected, chat_id)
     assert told[1] == 'Other\n"words" & <b>.'
+    await connected.settled(chat_id)
     peer.script(Reply(" *And on.*"))
     before = told[-1]
     answer = await connected.post(f"/chats/{chat_id}/turns/{reply_id}/continue", stop="on")
