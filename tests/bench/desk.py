@@ -3,7 +3,7 @@ streamed word costs the page.
 
 Words count as shown when they stand in the page; the frame that paints them is the next one. The first word of the
 upstream comes at once, the others at a pace. Nothing of the answer is made up by the page: one's own words come back
-from the server, committed.
+from the server, committed. The words are typed, as by a hand: they are a draft before they are sent.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
 OWN_MS, FIRST_MS, FLAT = 15, 25, 1.1
 TOKEN_MS, THOUSAND_MS, GROWTH = 1.0, 50, 1.2
 ANSWER, PACED, LATE_WORDS, WATCHED_S = 40, 200, 1_200, 2.0
-SEND = """prose => new Promise((done) => {
+SEND = """([prose, hand]) => new Promise((done) => {
   const seen = {};
   const story = document.getElementById("transcript");
   const turns = new Set([...story.querySelectorAll(".turn")].map((turn) => turn.id));
   const fresh = (kind) => [...story.querySelectorAll(kind)].find((turn) => !turns.has(turn.id));
-  const began = performance.now();
+  let began = 0;
   const watch = new MutationObserver(() => {
     const now = performance.now() - began;
     if (!seen.own && fresh(".turn.you")) seen.own = now;
@@ -41,9 +41,15 @@ SEND = """prose => new Promise((done) => {
     done(seen);
   });
   watch.observe(story, { childList: true, subtree: true, characterData: true });
-  document.getElementById("prose").value = prose;
-  document.getElementById("send").click();
+  const box = document.getElementById("prose");
+  box.value = prose;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  setTimeout(() => {
+    began = performance.now();
+    document.getElementById("send").click();
+  }, hand);
 })"""
+HAND_MS = 450
 SAY = """prose => {
   document.getElementById("prose").value = prose;
   document.getElementById("send").click();
@@ -80,7 +86,7 @@ async def _tab(browser: Any, server: Served, chat_id: str) -> Tab:
 
 async def _sent(tab: Tab, prose: str) -> dict[str, float]:
     await tab.page.bring_to_front()
-    seen: dict[str, float] = await tab.page.evaluate(SEND, prose)
+    seen: dict[str, float] = await tab.page.evaluate(SEND, [prose, HAND_MS])
     await tab.page.evaluate(AT_REST)
     return seen
 
