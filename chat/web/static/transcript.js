@@ -112,7 +112,7 @@ class Replies {
   #replies = new Map();
   #finished = new Set();
   #isDue = false;
-  #painted = 0;
+  #painted = -Infinity;
 
   /** `resync()` asks for the text of a reply again. */
   constructor(resync) {
@@ -164,20 +164,22 @@ class Replies {
     return this.#replies.get(turn);
   }
 
-  /** The first words at once, in the next frame; those that follow are gathered for a moment. */
+  /** The first words at once; those that follow are gathered for a moment. */
   #later() {
     if (this.#isDue) return;
-    this.#isDue = true;
-    const inNextFrame = () => requestAnimationFrame(() => this.#paint());
     const wait = this.#painted + CALM - performance.now();
-    if (wait > 0) setTimeout(inNextFrame, wait);
-    else inNextFrame();
+    if (wait <= 0) return this.#paint();
+    this.#isDue = true;
+    setTimeout(() => this.#paint(), wait);
   }
 
   #paint() {
     this.#isDue = false;
-    this.#painted = performance.now();
-    for (const reply of this.#replies.values()) if (reply.place && reply.pending) reply.paint();
+    for (const reply of this.#replies.values()) {
+      if (!reply.place || !reply.pending) continue;
+      this.#painted = performance.now();
+      reply.paint();
+    }
   }
 }
 
