@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chat.engine import recovery, schedule
 from chat.engine.backup_facts import when
-from chat.errors import BackupRunning, ChatError, StoreDamaged, TurnRunning
+from chat.errors import BackupRunning, ChatError, StoreDamaged, StoreError, TurnRunning
 from chat.observe import get_logger
 from chat.store import backup, restore
 from chat.store.backup_folder import Backup
@@ -134,6 +134,12 @@ class Backups:
             log.warning("backup_failed", reason=reason, code=problem.code, why=problem.message)
             if isinstance(problem, StoreDamaged):
                 engine.store.wait_for(problem)  # and the damage is looked into
+            raise
+        except Exception:
+            self.problem = StoreError(
+                "The last backup could not be made, for a reason the program did not foresee.",
+                "Your stories are as they were. Back up now to try again; the log says what happened.",
+            )
             raise
         self.problem = None
         log.info("backup_made", name=made.name, size=made.size)

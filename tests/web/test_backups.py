@@ -102,6 +102,22 @@ async def test_a_backup_that_fails_is_told_and_the_list_stays(
     assert "The disk is full" not in (await visitor.get("/backups")).text
 
 
+async def test_a_backup_that_fails_for_a_reason_nobody_foresaw_is_told_too(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*args: object) -> None:
+        raise RuntimeError("odd")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "make", odd)
+        assert (await visitor.post("/backups")).status_code == 303
+        shown = (await visitor.get("/backups")).text
+    assert "could not be made" in shown
+    assert "Back up now to try again" in shown
+    await made(visitor)
+    assert "could not be made" not in (await visitor.get("/backups")).text
+
+
 async def test_the_way_back_says_what_it_would_change_then_does_it_and_leads_back(visitor: Visitor) -> None:
     kept_chat, changed = await visitor.chat(title="The pier"), await visitor.chat(title="The mill")
     await visitor.say(changed, "Hello.")
