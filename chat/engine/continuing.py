@@ -95,7 +95,7 @@ async def _asked(
     """One call, and how it ended; the error alone where another way of asking may help."""
     name, before = engine.store.library.name_of(run.speaker), run.written_on
     messages: list[Message] = continuing(prepared.messages, before, as_instruction=as_instruction)
-    asked = narrate.request_of(engine, prepared, messages)
+    asked = narrate.request_of(engine, prepared.model, prepared.seed, messages)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), asked)
     if run.is_stopping():
         await narration.aclose()
@@ -111,7 +111,7 @@ async def _asked(
             await narration.aclose()
     if problem and not as_instruction and _is_refusal(problem, narration.text):
         return problem
-    narrate.note(engine, prepared, problem)
+    narrate.note(engine, prepared.model, problem, prepared.total_tokens)
     text = joined(before, narration.text, is_literal=not as_instruction)
     if (
         (problem is None or isinstance(problem, EmptyReply))

@@ -15,11 +15,11 @@ from chat.domain.events import ledger
 from chat.domain.people import is_you
 from chat.domain.segments import parse_segments
 from chat.domain.witness import witnessed_text
-from chat.engine import prepare
+from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
 from chat.engine.hearing import count, hear
-from chat.errors import ContextTooLong, EmptyReply, ProviderError, Refused, TurnRunning
-from chat.llm.calls import Message, NarrateRequest
+from chat.errors import EmptyReply, ProviderError, Refused, TurnRunning
+from chat.llm.calls import Message
 from chat.llm.narration import Narration
 from chat.prompts.impersonate import impersonate_messages
 from chat.store import views
@@ -172,7 +172,9 @@ async def _ask(engine: Engine, chat_id: str, drafting: Drafting, messages: list[
     """One call, in the ledger as such whatever came of it."""
     if drafting.is_stopping():
         return ""
-    narration = drafting.narration = engine.gateway.narrate(engine.endpoint(), _request(engine, messages))
+    model = engine.narrative_model()
+    request = narrate.request_of(engine, model, engine.clock.seed(), messages, "impersonate")
+    narration = drafting.narration = engine.gateway.narrate(engine.endpoint(), request)
     problem: ProviderError | None = None
     try:
         async for _ in narration:
@@ -184,33 +186,10 @@ async def _ask(engine: Engine, chat_id: str, drafting: Drafting, messages: list[
         await narration.aclose()
         spent = call_finished(narration.record(), engine.clock.new_id(), chat_id)
         await engine.store.execute(lambda state: [ledger(spent)])
-    _note(engine, problem, messages)
+    narrate.note(engine, model, problem, sum(count(one["content"]) for one in messages))
     if problem:
         raise problem
     words = narration.text.strip()
     if not words and not drafting.is_stopping():
         raise EmptyReply("The model wrote no draft.")
     return words
-
-
-def _note(engine: Engine, problem: ProviderError | None, messages: list[Message]) -> None:
-    """What the server said about itself counts for the next request, of the story too."""
-    endpoint, notes = engine.endpoint().name, engine.server_notes
-    notes.heard(endpoint, problem)
-    if isinstance(problem, ContextTooLong):
-        notes.too_long(endpoint, engine.narrative_model(), sum(count(one["content"]) for one in messages))
-
-
-def _request(engine: Engine, messages: list[Message]) -> NarrateRequest:
-    connection, timeouts = engine.settings.connection, engine.settings.timeouts
-    return NarrateRequest(
-        model=engine.narrative_model(),
-        messages=messages,
-        temperature=connection.temperature,
-        max_tokens=connection.reply_tokens,
-        seed=engine.clock.seed(),
-        first_token_s=timeouts.first_token_s,
-        between_tokens_s=timeouts.between_tokens_s,
-        total_s=timeouts.total_s,
-        purpose="impersonate",
-    )

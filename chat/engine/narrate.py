@@ -53,9 +53,10 @@ async def tell(engine: Engine, run: Run) -> Told:
     call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
     if run.is_stopping():
         return Told(ending_of(engine, run, "", None, prepared, call_id), None, call_id)
-    run.narration = narration = engine.gateway.narrate(engine.endpoint(), request_of(engine, prepared))
+    asked = request_of(engine, prepared.model, prepared.seed, prepared.messages)
+    run.narration = narration = engine.gateway.narrate(engine.endpoint(), asked)
     problem = await _listen(engine, run, prepared, narration, name)
-    note(engine, prepared, problem)
+    note(engine, prepared.model, problem, prepared.total_tokens)
     ending = ending_of(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)
 
@@ -97,28 +98,29 @@ def while_silent(engine: Engine, run: Run, narration: Narration, name: str) -> I
         timer.cancel()
 
 
-def note(engine: Engine, prepared: Prepared, problem: ProviderError | None) -> None:
-    """What the server said about itself counts for the next request."""
+def note(engine: Engine, model: str, problem: ProviderError | None, tokens: int) -> None:
+    """What the server said about itself counts for the next request; `tokens` is how long this one was."""
     endpoint, notes = engine.endpoint().name, engine.server_notes
     notes.heard(endpoint, problem)
     if isinstance(problem, ContextTooLong) and not problem.partial:
-        notes.too_long(endpoint, prepared.model, int(prepared.written.manifest.get("total_tokens", 0)))
+        notes.too_long(endpoint, model, tokens)
 
 
 def request_of(
-    engine: Engine, prepared: Prepared, messages: Sequence[Message] | None = None
+    engine: Engine, model: str, seed: int, messages: Sequence[Message], purpose: str = "narrate"
 ) -> NarrateRequest:
-    """What is asked of the model: the prepared prompt, or these messages made of it."""
+    """Words of a story asked of a model, as the settings have it."""
     connection, timeouts = engine.settings.connection, engine.settings.timeouts
     return NarrateRequest(
-        model=prepared.model,
-        messages=prepared.messages if messages is None else messages,
+        model=model,
+        messages=messages,
         temperature=connection.temperature,
         max_tokens=connection.reply_tokens,
-        seed=prepared.seed,
+        seed=seed,
         first_token_s=timeouts.first_token_s,
         between_tokens_s=timeouts.between_tokens_s,
         total_s=timeouts.total_s,
+        purpose=purpose,
     )
 
 

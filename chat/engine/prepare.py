@@ -58,6 +58,10 @@ class Prepared:
     def messages(self) -> Sequence[Message]:
         return self.written.messages
 
+    @property
+    def total_tokens(self) -> int:
+        return int(self.written.manifest.get("total_tokens", 0))
+
     def how(self, endpoint: str) -> dict[str, Any]:
         """The fields of AssistantTurnStarted beyond who and when."""
         told = {"endpoint": endpoint, "model": self.model, "seed": self.seed}

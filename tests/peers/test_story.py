@@ -130,7 +130,7 @@ async def stop_in_the_middle(stage: Stage) -> str:
         engine.settings.connection.model_copy(update={"reply_tokens": LONG, "temperature": 2.0}),
     )
     engine.settings = usual.model_copy(update={"connection": endless})
-    for _ in range(20):
+    for _ in range(60):
         accepted = await engine.take_turn(stage.first, '"Tell me everything."')
         assert accepted.reply_id
         while (running := engine.running_reply(stage.first)) is not None and not running.text:
@@ -138,7 +138,7 @@ async def stop_in_the_middle(stage: Stage) -> str:
         await engine.stop_reply(stage.first, accepted.reply_id)
         await stage.settled(stage.first)
         await stage.digested()
-        if (await stage.turn(accepted.reply_id)).truncated:
+        if (await stage.turn(accepted.reply_id)).stop_reason == "user_stop":
             break  # else it ended by itself at that very moment
     engine.settings = usual
     reply = await stage.turn(accepted.reply_id)
