@@ -5,13 +5,20 @@ Knows tables, columns and keys from the records; knows no meaning.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from chat.domain.memories import Memory
 from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import TABLES
+
+SEARCHED = frozenset({Memory.table})
+"""Tables with a search index. A new piece of it is begun for each statement, and whenever row ids go down; every
+piece is merged with others later, so its rows are written by few statements and in the order of their ids."""
+_ROWS_IN_A_STATEMENT = 16
 
 
 class _Pending:
@@ -98,12 +105,12 @@ class Buffer:
             return
         for table, pending in reversed(self._tables.items()):
             if pending.drops:
-                self._conn.executemany(drop_sql(table), list(pending.drops))
+                drop_rows(self._conn, table, list(pending.drops))
                 pending.drops.clear()
         for table, pending in self._tables.items():
             if pending.puts:
                 rows = [put if isinstance(put, list) else put.row() for put in pending.puts.values()]
-                self._conn.executemany(put_sql(table), rows)
+                put_rows(self._conn, table, rows)
                 pending.puts.clear()
             for key, values in pending.sets.items():
                 self._conn.execute(_set_sql(table, tuple(values)), (*values.values(), *key))
@@ -137,13 +144,33 @@ def select(table: str) -> str:
     return f"select {', '.join(TABLES[table].__struct_fields__)} from {table}"
 
 
+def put_rows(conn: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Write whole rows, over those with the same keys."""
+    if table not in SEARCHED:
+        conn.executemany(put_sql(table), rows)
+        return
+    for at in range(0, len(rows), _ROWS_IN_A_STATEMENT):
+        some = rows[at : at + _ROWS_IN_A_STATEMENT]
+        conn.execute(put_sql(table, len(some)), [value for row in some for value in row])
+
+
+def drop_rows(conn: sqlite3.Connection, table: str, keys: Sequence[Row]) -> None:
+    """Delete rows by their keys. What belongs to them goes with them where foreign keys are checked."""
+    if table not in SEARCHED or len(keys) == 1:
+        conn.executemany(drop_sql(table), keys)
+    else:
+        conn.execute(_drop_many_sql(table), (json.dumps([key for (key,) in keys]),))
+
+
 @cache
-def put_sql(table: str) -> str:
+def put_sql(table: str, count: int = 1) -> str:
+    """For so many rows at once."""
     record = TABLES[table]
     names = record.__struct_fields__
     updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in record.key)
+    row = f"({', '.join('?' * len(names))})"
     return (
-        f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))}) "
+        f"insert into {table} ({', '.join(names)}) values {', '.join([row] * count)} "
         f"on conflict ({', '.join(record.key)}) do update set {updates}"
     )
 
@@ -157,6 +184,14 @@ def _set_sql(table: str, names: tuple[str, ...]) -> str:
 @cache
 def drop_sql(table: str) -> str:
     return f"delete from {table} where {is_key(table)}"
+
+
+@cache
+def _drop_many_sql(table: str) -> str:
+    """In the order of row ids, whatever the order of the keys."""
+    (key,) = TABLES[table].key
+    found = f"select rowid from {table} where {key} in (select value from json_each(?))"
+    return f"delete from {table} where rowid in ({found})"
 
 
 def is_key(table: str) -> str:

@@ -20,7 +20,7 @@ from chat.domain.tables import PER_CHAT, TABLES
 from chat.observe import get_logger
 from chat.settings import Settings
 from chat.store import connections, log, snapshot_file, undo
-from chat.store.rows import put_sql, select
+from chat.store.rows import put_rows, select
 from chat.store.snapshot_file import FORMAT, UNDO, Chunk, Header, UnusableSnapshot
 
 logged = get_logger(__name__)
@@ -221,7 +221,7 @@ def _compare_and_write(conn: sqlite3.Connection, chat_id: str) -> None:
         conn.execute(_gone_sql(conn, table), (chat_id,))
     for table in PER_CHAT:
         changed = conn.execute(_changed_sql(table)).fetchall()
-        conn.executemany(put_sql(table), changed)
+        put_rows(conn, table, changed)
 
 
 def _gone_sql(conn: sqlite3.Connection, table: str) -> str:

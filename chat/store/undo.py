@@ -15,7 +15,7 @@ import msgspec
 
 from chat.domain.records import Row
 from chat.domain.tables import PER_CHAT, TABLES
-from chat.store.rows import Buffer, drop_sql, is_key, put_sql, select
+from chat.store.rows import Buffer, drop_rows, is_key, put_rows, select
 
 KEPT_STEPS = 2_000
 """For each chat: about five hundred exchanges. What lies before it is folded from a snapshot or from the start."""
@@ -118,9 +118,9 @@ def _write(conn: sqlite3.Connection, merged: Mapping[tuple[str, Row], Row | None
         else:
             puts[table].append(row)
     for table in reversed(PER_CHAT):
-        conn.executemany(drop_sql(table), drops[table])
+        drop_rows(conn, table, drops[table])
     for table in PER_CHAT:
-        conn.executemany(put_sql(table), puts[table])
+        put_rows(conn, table, puts[table])
 
 
 def _images(conn: sqlite3.Connection, buffer: Buffer) -> Iterator[tuple[str, Image, bool]]:

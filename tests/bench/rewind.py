@@ -102,9 +102,12 @@ def _near(small: Rewinder, big: Rewinder) -> list[Line]:
     for turns in NEAR:
         for _ in range(WARM_UP):  # the search index, just written anew, still merges what that left in pieces
             big.back(turns), small.back(turns)
-        rounds = [(big.back(turns), big.came_back, small.back(turns)) for _ in range(2 * ROUNDS)]
-        there, returned, here = (median(column) for column in zip(*rounds, strict=True))
-        flat = median(long / short for long, _, short in rounds)
+        rounds = [
+            (big.back(turns), big.came_back, small.back(turns), small.came_back) for _ in range(2 * ROUNDS)
+        ]
+        there, returned, here, again_here = (median(column) for column in zip(*rounds, strict=True))
+        flat = median(long / short for long, _, short, _ in rounds)
+        flat_again = median(long / short for _, long, _, short in rounds)
         what = f"{turns} turn{'s' if turns > 1 else ''} back"
         percent, again = 100 * there / whole, 100 * returned / whole
         limit = NEAR_LIMITS_PERCENT[turns]
@@ -112,6 +115,9 @@ def _near(small: Rewinder, big: Rewinder) -> list[Line]:
             within(f"{what}, {big.events:,} events", ms(there), f"{ms(whole)} refold", percent, limit, "%"),
             within(f"{what} undone again", ms(returned), f"{ms(whole)} refold", again, limit, "%"),
             at_most(f"{what}, long beside short", ms(there), ms(here), flat, FLAT),
+            at_most(
+                f"{what} undone again, long beside short", ms(returned), ms(again_here), flat_again, FLAT
+            ),
         ]
     return lines
 

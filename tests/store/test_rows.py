@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from chat.domain.chats import Branch, Chat
+from chat.domain.memories import Memory, scope_token
 from chat.domain.records import Change, Drop, Put, Row, Set
 from chat.store import connections, migrate
 from chat.store.rows import Buffer, select
@@ -102,3 +103,52 @@ def test_a_row_keeps_its_place_when_it_is_written_again(conn: sqlite3.Connection
         "two",
         "three",
     ]
+
+
+def memory(number: int) -> Memory:
+    return Memory(
+        event_id=number,
+        id=f"m{number * 7 % 101:03}",
+        owner="b",
+        continuity="main",
+        chat_id="c",
+        turn_id="",
+        scene_id="",
+        text=f"The lamp was lit {number} times.",
+        scope=scope_token("b", "main"),
+        at="",
+        source="direct",
+        reliability=1.0,
+        significance=1,
+    )
+
+
+def pieces_of_the_index(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("select count(distinct segid) from memories_fts_idx").fetchone()[0])
+
+
+def found(conn: sqlite3.Connection, word: str) -> int:
+    conn.execute("insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)")
+    return int(
+        conn.execute("select count(*) from memories_fts where memories_fts match ?", (word,)).fetchone()[0]
+    )
+
+
+def test_memories_are_written_and_dropped_many_at_once_and_found_as_one_by_one(
+    conn: sqlite3.Connection,
+) -> None:
+    many = [memory(number) for number in range(1, 101)]
+    buffer = Buffer(conn)
+    buffer.take([Put(chat("one")), *map(Put, many)])
+    conn.execute("begin")
+    buffer.flush()
+    conn.execute("commit")
+    assert [Memory.from_row(row) for row in conn.execute(f"{select('memories')} order by event_id")] == many
+    assert (found(conn, "lamp"), found(conn, "50"), pieces_of_the_index(conn) < 10) == (100, 1, True)
+
+    before = pieces_of_the_index(conn)
+    buffer.take([Drop("memories", (one.id,)) for one in many[80:19:-1]])
+    conn.execute("begin")
+    buffer.flush()
+    conn.execute("commit")
+    assert (found(conn, "lamp"), found(conn, "50"), pieces_of_the_index(conn) - before) == (39, 0, 1)
