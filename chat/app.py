@@ -25,7 +25,7 @@ from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
 from chat.llm.policy import Policy
 from chat.observe import get_logger
-from chat.prompts import templates
+from chat.prompts import answers, templates
 from chat.settings import Settings, parse_base_url
 from chat.store.store import Store
 from chat.web.site import create_site
@@ -79,6 +79,7 @@ async def _warm(gateway: Gateway) -> None:
     await asyncio.sleep(WARM_AFTER_S)
     await gateway.warm()
     await asyncio.to_thread(templates.warm)
+    await asyncio.to_thread(answers.warm)
 
 
 def create_app(settings: Settings, *, port: int | None = None, clock: Clock | None = None) -> FastAPI:

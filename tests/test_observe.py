@@ -371,16 +371,15 @@ def test_before_and_after_logging_nothing_leaks_to_the_terminal(capfd: pytest.Ca
 
 
 def test_figures_are_written_as_prometheus_reads_them(logs: Logs) -> None:
-    def lines_at(level: str) -> float:
-        return metrics.REGISTRY.get_sample_value("chat_log_lines_total", {"level": level}) or 0.0
-
-    before = lines_at("warning")
+    before = metrics.LOG_LINES.of("warning")
     log.warning("counted")
-    assert lines_at("warning") == before + 1
-    metrics.REFUSED_REQUESTS.labels(reason="foreign_host").inc()
-    text = metrics.metrics_text().decode()
+    assert metrics.LOG_LINES.of("warning") == before + 1
+    metrics.REFUSED_REQUESTS.add("foreign_host")
+    page, media_type = metrics.metrics_page()
+    text = page.decode()
+    assert f'chat_log_lines_total{{level="warning"}} {before + 1}.0' in text
     assert "# TYPE chat_log_lines_total counter" in text
     assert 'chat_refused_requests_total{reason="foreign_host"}' in text
-    assert metrics.CONTENT_TYPE.startswith("text/plain")
+    assert media_type.startswith("text/plain")
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert all(name.startswith("chat_") for name in names)

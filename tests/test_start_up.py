@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-LATER = ("openai", "instructor", "httpx2", "aiohttp", "tiktoken", "rich", "pygments", "pytest", "numpy")
+LATER = (
+    "openai",
+    "instructor",
+    "httpx2",
+    "aiohttp",
+    "tiktoken",
+    "rich",
+    "pygments",
+    "pytest",
+    "numpy",
+    "prometheus_client",
+    "PIL",
+)
 LOADED = f"import sys, chat.cli, chat.app; print(*(name for name in {LATER!r} if name in sys.modules))"
 
 

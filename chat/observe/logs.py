@@ -141,7 +141,7 @@ class _Ours(logging.Handler):
 
 class _Screen(logging.StreamHandler[TextIO], _Ours):
     def emit(self, record: logging.LogRecord) -> None:
-        metrics.LOG_LINES.labels(level=record.levelname.lower()).inc()
+        metrics.LOG_LINES.add(record.levelname.lower())
         super().emit(record)
 
 

@@ -68,7 +68,8 @@ Minutes = Annotated[int | None, _number(0, MOST_MINUTES, None)]
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    # Built when the first answer comes: a start needs none of them, and they are many.
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class PlaceAnswer(_Answer):
@@ -179,7 +180,7 @@ class DigestAnswer(_Answer):
     weather: Name = ""
     weather_cites: Cites = []
     significance: Annotated[int, _number(0, 3, 1)] = 1
-    scene: Annotated[SceneAnswer, _part(SceneAnswer)] = SceneAnswer()
+    scene: Annotated[SceneAnswer, _part(SceneAnswer)] = Field(default_factory=SceneAnswer)
 
 
 class FeelingSummaryAnswer(_Answer):
@@ -195,3 +196,8 @@ class SceneMemoryAnswer(_Answer):
     memory: Annotated[str, _text(1_200)] = ""
     significance: Annotated[int, _number(0, 3, 1)] = 1
     feelings: Annotated[list[FeelingSummaryAnswer], _items(8)] = []
+
+
+def warm() -> None:
+    """Build what the first turn asks for now, so that it need not wait."""
+    DigestAnswer.model_rebuild()

@@ -5,10 +5,12 @@ An address with the right `?v=` may be kept for ever; without it the browser ask
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import mimetypes
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,20 +43,22 @@ router = APIRouter()
 
 
 class Asset(NamedTuple):
-    """A file as it goes out. `squeezed` is empty where gzip gains nothing."""
+    """A file as it goes out."""
 
     body: bytes
-    squeezed: bytes
     media_type: str
     version: str
 
 
 def _asset(name: str, body: bytes) -> Asset:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Asset(body, media_type, hashlib.sha256(body).hexdigest()[:12])
+
+
+def _squeezed(body: bytes) -> bytes:
+    """Empty where gzip gains nothing."""
     squeezed = gzip.compress(body, 9, mtime=0) if len(body) > _SMALL else b""
-    if len(squeezed) > len(body) * _WORTH_SQUEEZING:
-        squeezed = b""
-    return Asset(body, squeezed, media_type, hashlib.sha256(body).hexdigest()[:12])
+    return squeezed if len(squeezed) <= len(body) * _WORTH_SQUEEZING else b""
 
 
 class Assets:
@@ -71,6 +75,12 @@ class Assets:
         style = b"\n".join((folder / "css" / name).read_bytes() for name in STYLE_SHEETS)
         style = _FILE_IN_STYLE.sub(lambda found: f'url("{self.url(found[1].decode())}")'.encode(), style)
         self._assets["style.css"] = _asset("style.css", style)
+        # Squeezing takes as long as opening the database; beside each other they cost a start half of that.
+        squeezing = ThreadPoolExecutor(1, "squeezing")
+        self._squeezed = {
+            name: squeezing.submit(_squeezed, asset.body) for name, asset in self._assets.items()
+        }
+        squeezing.shutdown(wait=False)
 
     def url(self, name: str) -> str:
         """The address of a file, with the version of what it holds."""
@@ -78,6 +88,10 @@ class Assets:
 
     def get(self, name: str) -> Asset | None:
         return self._assets.get(name)
+
+    async def squeezed(self, name: str) -> bytes:
+        """What gzip makes of the file; empty where it gains nothing."""
+        return await asyncio.wrap_future(self._squeezed[name])
 
 
 @router.get("/static/{name:path}")
@@ -94,8 +108,8 @@ async def get_asset(request: Request, name: str, v: str = "") -> Response:
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    if asset.squeezed and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(
-            asset.squeezed, media_type=asset.media_type, headers=headers | {"Content-Encoding": "gzip"}
-        )
+    takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
+    if takes_gzip and (squeezed := await assets.squeezed(name)):
+        headers["Content-Encoding"] = "gzip"
+        return Response(squeezed, media_type=asset.media_type, headers=headers)
     return Response(asset.body, media_type=asset.media_type, headers=headers)

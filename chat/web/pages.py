@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from chat.errors import StoreDamaged, StoreError
 from chat.web import story_time
 from chat.web.assets import Assets
+from chat.web.compiled import CompiledTemplates
 from chat.web.markup import render_turn
 from chat.web.portraits import monogram, speaker_hue
 from chat.web.story_time import spoken_wait
@@ -41,6 +42,7 @@ def environment(assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=CompiledTemplates(_TEMPLATES, Path(__file__)),
     )
     made.globals |= {
         "asset": assets.url,

@@ -245,6 +245,6 @@ def _is_page(start: Message) -> bool:
 
 
 async def _turn_away(refusal: Refusal, request: Request, scope: Scope, send: Send) -> None:
-    metrics.REFUSED_REQUESTS.labels(reason=refusal.reason).inc()
+    metrics.REFUSED_REQUESTS.add(refusal.reason)
     log.info("a request was refused", reason=refusal.reason, method=request.method, status=refusal.status)
     await refuse(refusal, scope, send)

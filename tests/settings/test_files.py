@@ -141,6 +141,19 @@ def test_a_variable_that_is_not_the_json_it_should_be_is_named_and_not_shown(
     with pytest.raises(SettingsError, match="CHAT_CONNECTION is not the JSON") as caught:
         load_settings()
     assert CANARY not in whole(caught.value)
+    monkeypatch.setenv("CHAT_CONNECTION", f'["{CANARY}"]')
+    with pytest.raises(SettingsError, match="CHAT_CONNECTION is not the JSON") as caught:
+        load_settings()
+    assert CANARY not in whole(caught.value)
+
+
+def test_a_single_variable_wins_over_the_section_it_is_in_and_letter_case_does_not_matter(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("chat_limits", '{"turn_chars": 500, "body_bytes": 20000}')
+    monkeypatch.setenv("CHAT_LIMITS__turn_chars", "700")
+    limits = load_settings().limits
+    assert (limits.turn_chars, limits.body_bytes) == (700, 20_000)
 
 
 def test_a_file_in_another_encoding_or_no_file_at_all_is_a_sentence(root: Path) -> None:

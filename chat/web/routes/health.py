@@ -74,7 +74,8 @@ async def get_ready(request: Request) -> Response:
 @router.get("/metrics")
 async def get_metrics() -> Response:
     """The program's figures, in the text format of Prometheus."""
-    return Response(metrics.metrics_text(), media_type=metrics.CONTENT_TYPE)
+    text, media_type = metrics.metrics_page()
+    return Response(text, media_type=media_type)
 
 
 def _shown(value: Any) -> str:
