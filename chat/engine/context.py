@@ -6,7 +6,9 @@ Only reading happens here, in one read transaction. What the bot did not witness
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from chat.domain.bots import Bot
 from chat.domain.library import Library
@@ -34,8 +36,7 @@ RECENT_ENTRIES = 4
 """How many entries ask: the latest, and the few before it with less weight."""
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """All a prompt is made of, before words are chosen. `turns` are oldest first, of the visible line."""
 
     library: Library
@@ -57,8 +58,7 @@ class Context:
         return tuple(told[:WITHHELD_TOLD])
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """`history_from` is the oldest turn the prompt will show (None: all that is read); what is shown needs no
     recalling. `draft` is an entry that is not posted yet."""
 

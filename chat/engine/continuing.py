@@ -6,8 +6,9 @@ reply has at least the text it had.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from chat.domain import chats, exchange
 from chat.domain.events import ContinuationStarted, Event, MemoryKeyed, NewEvent, TurnContinued, ledger, story

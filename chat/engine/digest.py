@@ -11,6 +11,7 @@ from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec.structs import replace
 
 from chat.domain import digest as digests
@@ -103,8 +104,7 @@ async def _behind(earlier: asyncio.Task[None] | None, work: Coroutine[Any, Any, 
     await work
 
 
-@dataclass(frozen=True)
-class _Scene:
+class _Scene(msgspec.Struct, frozen=True):
     """What a digest is about: the exchange, who is there, and the memories written with the reply."""
 
     world: World
@@ -190,8 +190,7 @@ async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
     return _Scene(world, told, memories, ids, branch_at(library.lineage(chat_id), step), step, continued=True)
 
 
-@dataclass(frozen=True)
-class _Spent:
+class _Spent(msgspec.Struct, frozen=True):
     """The calls a digest cost, failed ones too, and the cases it put into the quarantine."""
 
     records: Sequence[CallRecord]

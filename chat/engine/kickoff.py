@@ -6,7 +6,6 @@ A model that fails costs nothing here: the draft stands with plain defaults and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -35,8 +34,7 @@ KICKOFF_CHARS = 16_000
 _ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     """What the model made of the prose; `note` says so when it made nothing of it."""
 
     answer: KickoffAnswer

@@ -6,8 +6,9 @@ Only loopback, never this program's own ports, and never for long: what does not
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from chat.errors import BadResponse, ModelLoading, ProviderAuth, ProviderError, SettingRefused
 from chat.llm.calls import Endpoint
@@ -23,8 +24,7 @@ _NO_STORY = ("embed", "rerank", "whisper", "tts")
 """What the names of models hold that write no stories."""
 
 
-@dataclass(frozen=True)
-class LocalServer:
+class LocalServer(msgspec.Struct, frozen=True):
     """One that answered. `state` is ready, loading, or wants_key; `models` are those that can write."""
 
     name: str

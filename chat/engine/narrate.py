@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chat.domain import exchange
 from chat.domain.events import NewEvent
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 REASONING_KEPT_CHARS = 20_000
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """How a call of the model ended; `record` is None when it was never made, `messages` what it was asked with.
 
     `refused` are calls before it that the server did not take.

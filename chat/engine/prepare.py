@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from chat.engine.run import Run
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A prompt, what the log keeps of how it came about, where its history begins and the draft it is for."""
 
     messages: Sequence[Message]
@@ -46,8 +44,7 @@ class Written:
         return bool(self.manifest["turns_left_out"])
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A prompt ready to send."""
 
     model: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from chat.domain.library import Library
 from chat.domain.questions import questions
@@ -11,8 +11,7 @@ from chat.store import views
 from chat.store.reading import Reader
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """`entries` as the bot witnessed them, newest first; `here` are the ids of those who talk, `now` is story time.
 
     Memories of the turns in `shown` stand in the prompt already and are not recalled.

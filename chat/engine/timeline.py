@@ -7,8 +7,9 @@ feelings, scene, clock) goes and comes back with it, because state is folded fro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from chat.domain import chats, exchange, resets
 from chat.domain.chats import Chat
@@ -32,8 +33,7 @@ Find = Callable[[State, Chat], tuple[Place, str]]
 """Finds where to stand, and the reason of the selection."""
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """Where the story stands now, and in words what was undone or redone."""
 
     branch_id: str
@@ -41,8 +41,7 @@ class Moved:
     words: str = ""
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(msgspec.Struct, frozen=True):
     """What Undo and Redo would do, in words; empty when there is nothing. `*_told` says which of its kind it was."""
 
     undo: str

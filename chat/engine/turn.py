@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from chat.domain import chats, exchange, resets
 from chat.domain.events import NewEvent, ledger
@@ -36,8 +37,7 @@ UNANSWERED_MAX = 12
 """How far back an exchange is looked for; more unanswered entries than this are not gathered into one memory."""
 
 
-@dataclass(frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """`reply_id` is None when there is nothing to reply to; `repeated` when this very post was accepted before."""
 
     turn_id: str

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Generic, Literal, NamedTuple, TypeVar
 
+import msgspec
 from pydantic import BaseModel, SecretStr
 
 Message = dict[str, str]
@@ -23,8 +24,7 @@ Rung = Literal["json_schema", "json_object", "tools", "prompt"]
 LADDER: tuple[Rung, ...] = ("json_schema", "json_object", "tools", "prompt")
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """`name` is what records and messages call it ("demo" or the host); `base_url` usually ends in /v1."""
 
     name: str
@@ -36,8 +36,7 @@ class Endpoint:
         return self.api_key.get_secret_value() if self.api_key else ""
 
 
-@dataclass(frozen=True)
-class NarrateRequest:
+class NarrateRequest(msgspec.Struct, frozen=True):
     """Limits: seconds of silence before the first token, between tokens, and for the whole call."""
 
     model: str
@@ -52,8 +51,7 @@ class NarrateRequest:
     purpose: str = "narrate"
 
 
-@dataclass(frozen=True)
-class ClassifyRequest(Generic[T]):
+class ClassifyRequest(msgspec.Struct, Generic[T], frozen=True):
     """`default` is what comes back when nothing usable was answered; without one BadResponse is raised.
 
     `attempts` bounds the answers that may be unusable, not the formats a server may refuse.
@@ -79,8 +77,7 @@ class Piece(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True)
-class CallRecord:
+class CallRecord(msgspec.Struct, frozen=True):
     """One finished or abandoned call. Tokens are the provider's unless `estimated`; unknown cost is None."""
 
     purpose: str
@@ -113,8 +110,7 @@ class FailedAttempt:
     detail: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True)
-class Classified(Generic[T]):
+class Classified(msgspec.Struct, Generic[T], frozen=True):
     """`rung` is None when the default was used; `salvaged` says that parts of the answer were dropped."""
 
     answer: T
@@ -130,8 +126,7 @@ class Classified(Generic[T]):
         return self.records[-1] if self.records else None
 
 
-@dataclass(frozen=True)
-class ModelInfo:
+class ModelInfo(msgspec.Struct, frozen=True):
     """Prices are USD per token, as the provider lists them; None is unknown, not free."""
 
     id: str
@@ -140,8 +135,7 @@ class ModelInfo:
     completion_usd: Decimal | None = None
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """One thing the probe looked at. `ok` None: could not be found out."""
 
     what: str
@@ -149,8 +143,7 @@ class Finding:
     sentence: str
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True):
     endpoint: str
     model: str
     models: tuple[ModelInfo, ...]

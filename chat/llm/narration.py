@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
+
+import msgspec
 
 from chat.clock import Clock
 from chat.errors import BadResponse, ProviderError
@@ -25,8 +26,7 @@ from chat.llm.upstream import Upstream
 from chat.llm.wire import RefusedRequest, Wire
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What one call sends and how much it may bring. `structured`: arguments of a tool count as the reply."""
 
     purpose: str

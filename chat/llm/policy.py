@@ -6,8 +6,10 @@ Nothing is ever sent again after something has arrived; the caller sees to that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from chat.errors import ModelLoading, ProviderError, ProviderRateLimited, ProviderUnavailable
 
@@ -24,8 +26,7 @@ class Waiting(NamedTuple):
     attempt: int
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """`attempts` counts the first one too. A wait longer than `longest_wait_s` is left to the player.
 
     Without a word from the server the wait doubles from `first_wait_s` on; a failing server gets a quarter of that.

@@ -7,8 +7,10 @@ so that the beginning of the prompt stays the same for many turns.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
+
+import msgspec
+from msgspec.structs import replace
 
 from chat.errors import DoesNotFit
 from chat.prompts.given import Budget, Feeling, PromptInput, PromptMemory, PromptTurn
@@ -32,8 +34,7 @@ CALM_EXCHANGES = 8
 end reads the whole prompt anew."""
 
 
-@dataclass(frozen=True)
-class Assembled:
+class Assembled(msgspec.Struct, frozen=True):
     """`history_from` is the first turn in the prompt; hand it to the next call for the same bot and chat."""
 
     messages: list[Message]
@@ -41,8 +42,7 @@ class Assembled:
     history_from: str | None
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """What goes in: turns from number `start`, the best `memories`, all sections but the dropped."""
 
     start: int

@@ -7,7 +7,8 @@ them, among what never changes: a server then reads little more than the names a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chat.prompts.history import Message, add
 from chat.prompts.quoting import Count, name_of, quoted
@@ -21,8 +22,7 @@ MARK = "[What changed?]"
 """What the question begins with where the task was told before; nobody else's words can (see `quoting`)."""
 
 
-@dataclass(frozen=True)
-class DigestLine:
+class DigestLine(msgspec.Struct, frozen=True):
     """One numbered line of the exchange: who said or did it, and the words.
 
     `is_above`: the reply's own prompt and text hold it.
@@ -34,8 +34,7 @@ class DigestLine:
     is_above: bool = False
 
 
-@dataclass(frozen=True)
-class DigestInput:
+class DigestInput(msgspec.Struct, frozen=True):
     """`names` are those present; `state` is what each was doing: a name and words."""
 
     names: tuple[str, ...]
@@ -44,8 +43,7 @@ class DigestInput:
     lines: tuple[DigestLine, ...]
 
 
-@dataclass(frozen=True)
-class DigestPrompt:
+class DigestPrompt(msgspec.Struct, frozen=True):
     """`left_out` are the numbers of lines that did not fit."""
 
     messages: list[Message]

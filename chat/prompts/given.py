@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True):
     """Tokens the prompt may have, the room for the reply already taken off. Over `hard`, it is cut to `soft`.
 
     `memory` is the most one recalled memory may have, `memories` and `facts` the most of all together: they stand
@@ -21,8 +21,7 @@ class Budget:
     facts: int = 100
 
 
-@dataclass(frozen=True)
-class PromptTurn:
+class PromptTurn(msgspec.Struct, frozen=True):
     """One entry as the bot witnessed it (`witnessed_text`). `tokens` saves counting it again."""
 
     turn_id: str
@@ -33,8 +32,7 @@ class PromptTurn:
     tokens: int | None = None
 
 
-@dataclass(frozen=True)
-class PromptMemory:
+class PromptMemory(msgspec.Struct, frozen=True):
     """One memory of the bot, with the score that chose it and the reason in words; `left_out`: why it is not told."""
 
     memory_id: str
@@ -44,8 +42,7 @@ class PromptMemory:
     left_out: str = ""
 
 
-@dataclass(frozen=True)
-class Feeling:
+class Feeling(msgspec.Struct, frozen=True):
     """How the bot feels about the player: both values 0 to 100, 50 is neutral."""
 
     affinity: int = 50
@@ -54,8 +51,7 @@ class Feeling:
     facts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class PromptInput:
+class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
     """`clock_text` is absolute ("Friday 20 November 2026, 21:40"). `player_words` None: the bot speaks unasked.
 
     `takes_notes`: the model that replies is asked afterwards what the exchange changed.

@@ -6,8 +6,9 @@ The system parts hold what seldom changes, so that a back end can reuse its work
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from chat.prompts.digest import other_task
 from chat.prompts.excerpts import excerpt, words_of
@@ -32,8 +33,7 @@ _TRUST = (
 )
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """`clipped` says that a text in it was longer than a prompt may quote."""
 
     name: str

@@ -6,9 +6,9 @@ The key is bound to the host and port it was entered for. Nothing here may repea
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from chat.errors import SettingRefused
@@ -107,8 +107,7 @@ class Connection(BaseModel):
         return self.api_key if self.allow_plain_http or not travels_openly(self.base_url) else None
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionUpdate:
+class ConnectionUpdate(msgspec.Struct, frozen=True):
     """What the settings page sends. None keeps what is stored, and so does an empty `api_key`."""
 
     base_url: str | None = None

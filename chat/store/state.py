@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from chat.domain.events import Event, NewEvent, StoryPayload, chat_stream
 from chat.domain.history import History
@@ -31,16 +32,14 @@ _MEMORIES_OF_TURN = f"{select(Memory.table)} where turn_id = ? and level = 'turn
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """One command's events; `head` is the id of the last event of the log after it."""
 
     events: tuple[Event, ...]
     head: int
 
 
-@dataclass(frozen=True)
-class State:
+class State(msgspec.Struct, frozen=True):
     """Everything as it was last committed. Not to be kept beyond the decision it was handed to."""
 
     library: Library

@@ -6,9 +6,9 @@ Nothing about the inside of the program leaves it: an unexpected error is a numb
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -65,8 +65,7 @@ class Offer(NamedTuple):
     fields: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A message on a page. `tone` is error or plain; `field` names a form field that was refused.
 
     `means` says what it means for the story; `wait_s` is there where waiting helps.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chat.errors import DoesNotFit
 from chat.prompts.assemble import Assembled, Budget, Feeling, PromptInput, PromptMemory, PromptTurn, assemble
@@ -293,7 +293,7 @@ def test_text_of_others_cannot_leave_its_place() -> None:
 
 
 def test_the_players_persona_has_no_way_in() -> None:
-    assert not [name for name in PromptInput.__dataclass_fields__ if name.startswith("you_persona")]
+    assert not [name for name in PromptInput.__struct_fields__ if name.startswith("you_persona")]
 
 
 def test_known_sizes_of_turns_are_not_counted_again() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -61,8 +60,7 @@ _CHAT_COLUMNS = 8
 _NAMES = "select id, name from bots where id in (select value from json_each(?))"
 
 
-@dataclass(frozen=True)
-class ChatLine:
+class ChatLine(msgspec.Struct, frozen=True):
     """One chat of the list. `clock_at` is story time, `last_ts` real time; `snippet` opens the last reply."""
 
     chat: Chat

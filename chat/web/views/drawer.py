@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from chat.domain.edges import Edge
 from chat.domain.people import is_you
@@ -52,8 +53,7 @@ class Companion(NamedTuple):
     comes: bool
 
 
-@dataclass(frozen=True)
-class CloseForm:
+class CloseForm(msgspec.Struct, frozen=True):
     """Closing the scene by hand. Who comes along is asked only where there is a choice."""
 
     name: str
@@ -63,8 +63,7 @@ class CloseForm:
     is_open: bool = False
 
 
-@dataclass(frozen=True)
-class DrawerView:
+class DrawerView(msgspec.Struct, frozen=True):
     chat_id: str
     place: str
     place_words: str

@@ -6,8 +6,9 @@ How much is read never depends on the length of the story, and all of it on the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from chat.domain.chats import Chat
 from chat.domain.events import Event
@@ -29,19 +30,18 @@ _EVENTS_AFTER_REPLY = 120
 _RECALLED_MOST = 16
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """`memories` by owner, newest first; `changes` are the events that came of the reply; `recalled` by memory id."""
 
     chat: Chat
     library: Library
     world: World
-    memories: dict[str, list[Memory]] = field(default_factory=dict)
+    memories: dict[str, list[Memory]] = msgspec.field(default_factory=dict)
     reply: Turn | None = None
     manifest: dict[str, Any] | None = None
     changes: Sequence[Event] = ()
-    recalled: dict[str, Memory] = field(default_factory=dict)
-    recent: dict[str, Turn] = field(default_factory=dict)
+    recalled: dict[str, Memory] = msgspec.field(default_factory=dict)
+    recent: dict[str, Turn] = msgspec.field(default_factory=dict)
 
 
 async def read_facts(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
+
+import msgspec
 
 from chat.domain import edits
 from chat.domain.memories import Memory
@@ -72,8 +73,7 @@ SPECS: dict[str, tuple[Field, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Posted:
+class Posted(msgspec.Struct, frozen=True):
     """An edit as it came in. `values` holds only what was changed, `typed` the text of every field that was posted."""
 
     what: str
@@ -84,8 +84,7 @@ class Posted:
     releases: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """An edit that was not taken: what was typed, which fields were changed, and why it was refused."""
 
     what: str
@@ -112,8 +111,7 @@ class Input(NamedTuple):
     wrong: str = ""
 
 
-@dataclass(frozen=True)
-class Editor:
+class Editor(msgspec.Struct, frozen=True):
     """One small form. `fixed` are the names and labels of values the player set by hand."""
 
     what: str

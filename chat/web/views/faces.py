@@ -6,8 +6,9 @@ Pure: a stored turn and what is known of the server just now go in. Every code o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from chat.domain.turns import Turn
 
@@ -30,8 +31,7 @@ class Button(NamedTuple):
     is_link: bool = False
 
 
-@dataclass(frozen=True)
-class Face:
+class Face(msgspec.Struct, frozen=True):
     """`wait_s` is there when waiting helps: whole seconds until the server may be asked again."""
 
     code: str

@@ -6,8 +6,9 @@ Everything is read from the log's own record of the reply; what a record does no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from chat.domain.events import (
     ActivityChange,
@@ -51,8 +52,7 @@ class Section(NamedTuple):
     tokens: int
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """`notes` are sentences about what was not sent whole."""
 
     summary: str
@@ -78,8 +78,7 @@ class Withheld(NamedTuple):
     turn_id: str
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What the digest made of a reply. `dropped` says what was not believed and why, `unread` names what lies aside."""
 
     sentence: str
@@ -89,8 +88,7 @@ class Outcome:
     can_retry: bool
 
 
-@dataclass(frozen=True)
-class LastReply:
+class LastReply(msgspec.Struct, frozen=True):
     turn_id: str
     name: str
     prompt: Prompt | None

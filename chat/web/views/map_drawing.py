@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import log2
+
+import msgspec
 
 from chat.domain.branching import TRUNK, Strand
 from chat.web.views.map_nodes import Node, StoryMap
@@ -28,8 +29,7 @@ _FOLD_WIDTH = 86
 Caption = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """A node in its place."""
 
     node: Node
@@ -37,8 +37,7 @@ class Spot:
     y: int
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """A strand as a path that ends at a place, and the two lines of words there."""
 
     strand: Strand
@@ -48,8 +47,7 @@ class Run:
     caption: Caption
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(msgspec.Struct, frozen=True):
     """A place where more branches leave than are drawn."""
 
     line: str
@@ -60,8 +58,7 @@ class Fold:
     y: int
 
 
-@dataclass(frozen=True)
-class Drawing:
+class Drawing(msgspec.Struct, frozen=True):
     """The trunk runs from `start` to `end` at `TOP`; `scenes` are the spots of its scenes."""
 
     width: int

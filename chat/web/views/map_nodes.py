@@ -9,6 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from chat.domain.branching import TRUNK, Tree, Window, fan, tree, window
 from chat.domain.chats import Branch, Chat
 from chat.domain.checkpoints import Checkpoint
@@ -48,8 +50,7 @@ class Node:
     is_here: bool = False
 
 
-@dataclass(frozen=True)
-class StoryMap:
+class StoryMap(msgspec.Struct, frozen=True):
     """A window of the tree with the moments in it, by line and step; `turns` counts those of each strand."""
 
     chat: Chat

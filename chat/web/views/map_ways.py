@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlencode
+
+import msgspec
 
 from chat.domain.branching import MOST_STRANDS, TRUNK
 from chat.web.views.map_drawing import LEAD, TOP, Drawing, Fold
 from chat.web.views.map_nodes import Look, StoryMap
 
 
-@dataclass(frozen=True)
-class Pill:
+class Pill(msgspec.Struct, frozen=True):
     """A link to a part of the map that is not drawn."""
 
     href: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chat.domain.checkpoints import Checkpoint
 from chat.domain.lineage import lineage_of, owner_of
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _WORDS = 320
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """A moment with a name or without; `changes` is what going there would do, a sentence each."""
 
     branch_id: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+
+import msgspec
 
 from chat.domain.bots import Bot
 from chat.domain.people import Person
@@ -31,8 +32,7 @@ class ChatItem(NamedTuple):
     is_running: bool
 
 
-@dataclass(frozen=True)
-class RailView:
+class RailView(msgspec.Struct, frozen=True):
     chats: list[ChatItem]
     more_chats: bool
     bots: list[Bot]

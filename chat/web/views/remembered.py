@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from chat.domain.memories import SIGNIFICANCE_MAX, Memory
 from chat.domain.pins import PIN_CAP, pins_of
@@ -37,8 +38,7 @@ class MemoryView(NamedTuple):
     problem: str = ""
 
 
-@dataclass(frozen=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """One bot's memories, newest first, and how many of its places are pinned."""
 
     owner: str

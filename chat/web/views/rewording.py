@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from markupsafe import Markup
 
 from chat.domain.library import Library
@@ -14,8 +14,7 @@ from chat.domain.versions import CONTINUED, TurnVersion
 from chat.web.markup import render_turn
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(msgspec.Struct, frozen=True):
     """What a turn read before. `number` counts from 1, the first words; `how` says how they came about."""
 
     number: int
@@ -24,8 +23,7 @@ class Version:
     html: Markup
 
 
-@dataclass(frozen=True)
-class TurnEditor:
+class TurnEditor(msgspec.Struct, frozen=True):
     """The form of a turn. `text` stands in the box; `newer` is what somebody else made of the turn meanwhile, if so."""
 
     turn_id: str

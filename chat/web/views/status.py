@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from chat.domain.turns import Turn
 from chat.web.views.faces import face
@@ -27,8 +28,7 @@ _WHAT_TO_DO = "Read along, or stop it."
 _MEANWHILE = "You can write on meanwhile."
 
 
-@dataclass(frozen=True)
-class StatusView:
+class StatusView(msgspec.Struct, frozen=True):
     """`status` is one of the seven; `turn_id` names the reply that Stop would stop.
 
     `is_draft`: what is being written, and can be stopped, is a draft of the player's own turn.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from chat.domain.chats import Chat
 from chat.domain.library import Library
@@ -46,8 +46,7 @@ class _Stored(NamedTuple):
     facts: Facts | None
 
 
-@dataclass(frozen=True)
-class Story:
+class Story(msgspec.Struct, frozen=True):
     """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
 
     `facts` is what the drawer tells, None where it was not asked for; `server` what is known of the model's server,

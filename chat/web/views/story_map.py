@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from chat.domain.branching import TRUNK
 from chat.web import story_time
@@ -15,8 +16,7 @@ from chat.web.views.map_nodes import Node, StoryMap
 _PLACE, _NAME, _SIDE = 19, 18, 16
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """A node of the picture: a link, what it looks like and what it says to those who do not see it."""
 
     href: str
@@ -34,8 +34,7 @@ class Mark:
     scene: str
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(msgspec.Struct, frozen=True):
     """A scene of the trunk: its place and time over the picture, and the ground it covers."""
 
     place: str
@@ -45,8 +44,7 @@ class Band:
     is_even: bool
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """A moment as a line of the table."""
 
     href: str
@@ -57,8 +55,7 @@ class Row:
     line: str
 
 
-@dataclass(frozen=True)
-class MapView:
+class MapView(msgspec.Struct, frozen=True):
     """Everything a template needs."""
 
     summary: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import msgspec
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from chat.domain.kickoff import NARRATOR
 from chat.domain.library import Library
@@ -41,8 +42,7 @@ class Forgot(NamedTuple):
     sentence: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One turn ready for its template. `kind` is you, bot or opening; `face` tells of a reply that is not whole.
 
     `again` is what stands on the button that has it written anew, empty where there is none. `swipe` is there for a
@@ -71,8 +71,7 @@ class Entry:
     marks: Sequence[Mark] = ()
 
 
-@dataclass(frozen=True)
-class TranscriptView:
+class TranscriptView(msgspec.Struct, frozen=True):
     """A window of the story. `older` is the step before which there is more; `newer` when this is not the end."""
 
     entries: list[Entry]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,8 +23,7 @@ _BRANCH, _CHECKPOINT = "the change of branch", "the return to a checkpoint"
 """What the engine calls these ways of going."""
 
 
-@dataclass(frozen=True)
-class Swipe:
+class Swipe(msgspec.Struct, frozen=True):
     """Which of several replies is shown, counted from one, and the branches of those beside it."""
 
     at: int
@@ -34,16 +32,14 @@ class Swipe:
     following: str
 
 
-@dataclass(frozen=True)
-class Rewrite:
+class Rewrite(msgspec.Struct, frozen=True):
     """One's own turn that can be sent again in other words: its text, and the reply that goes with it."""
 
     reply_id: str
     text: str
 
 
-@dataclass(frozen=True)
-class GoingBack:
+class GoingBack(msgspec.Struct, frozen=True):
     """The question before a rewind. `is_there` when the story stands at this turn already."""
 
     turn_id: str
