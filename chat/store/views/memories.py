@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 from chat.domain.memories import Memory
 from chat.store.reading import Reader
+from chat.store.search_index import stretch_of
 
 _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
-# The scope is matched inside the index and compared once more, so no wording of a query can leave it.
+# The scope is a stretch of the index and compared once more, so no wording of a query can leave it.
 _SEARCH = f"""
-select {_COLUMNS}, bm25(memories_fts, 1.0, 1.0, 0.0) as rank
-from memories_fts join memories m on m.event_id = memories_fts.rowid
-where memories_fts match ? and m.scope = ?
+select {_COLUMNS}, bm25(memories_fts) as rank
+from memories_fts join memories m on m.event_id = :last - memories_fts.rowid
+where memories_fts match :words and memories_fts.rowid between :first and :last and m.scope = :scope
 order by rank, m.event_id desc
-limit ?
+limit :limit
 """
 _BY_CHAT = "select chat_id, count(*) from memories where owner = ? group by chat_id"
 _WITNESSES = "select entity from witnesses where memory_id = ? order by entity"
@@ -56,8 +57,8 @@ async def memory(reader: Reader, memory_id: str) -> Memory | None:
 
 async def search_memories(reader: Reader, scope: str, match_query: str, limit: int = 20) -> list[Found]:
     """Memories of one scope whose text matches a query of quoted words, best first."""
-    match = f"scope : {scope} AND {{text keys}} : ({match_query})"
-    rows = await reader.all(_SEARCH, (match, scope, limit))
+    asked = {"words": match_query, "scope": scope, "limit": limit, **stretch_of(scope)._asdict()}
+    rows = await reader.all(_SEARCH, asked)
     return [Found(Memory.from_row(row[:-1]), row[-1]) for row in rows]
 
 

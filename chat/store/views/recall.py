@@ -1,6 +1,6 @@
-"""Searches one bot's memories for recall: a bounded number of finds for each word, never a whole posting list.
+"""Searches one bot's memories for recall: a bounded number of finds for each word, never another bot's.
 
-The scope is matched inside the index, and compared once more with every row, so no wording can leave it.
+A scope is a stretch of the index, newest first, and compared once more with every row, so no wording can leave it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,21 @@ from chat.domain.memories import Memory, scope_token
 from chat.domain.questions import Question
 from chat.domain.records import Row
 from chat.store.reading import Reader
+from chat.store.search_index import stretch_of
 
-FINDS = 1024
+FINDS = 8192
 """Finds for all words together; shared out, so that many words cost little more than few."""
-FEWEST_FINDS, MOST_FINDS = 64, 256
+FEWEST_FINDS, MOST_FINDS = 64, 1024
 FINDS_OF_PAIR = 32
 SAMPLE = 1_000
 DATED = 32
 WITH_NEIGHBOURS = 32
 """How many of the shortlist bring the memories before and after them along."""
 
-_FINDS_OF_WORD = """
-select {number}, rowid from (
-    select rowid from memories_fts where memories_fts match ? order by rowid desc limit {limit}
-)
-"""
-_FINDS_OF_PAIR = f"""
-select {{number}}, rowid from (
-    select rowid from memories_fts where memories_fts match ? and rowid < ? order by rowid desc limit {FINDS_OF_PAIR}
+_FINDS = """
+select {number}, json_group_array(:last - rowid) from (
+    select rowid from memories_fts
+    where memories_fts match :words{number} and rowid between :first{number} and :last limit :limit
 )
 """
 _SAMPLE = f"""
@@ -64,6 +61,8 @@ _LATEST = """
 where owner = ? and continuity = ? and text <> '' and event_id not in (select value from json_each(?))
 order by event_id desc limit ?
 """
+
+_ids = msgspec.json.Decoder(tuple[int, ...])
 
 
 async def evidence(
@@ -103,38 +102,44 @@ async def latest_memories(
 
 
 async def _hits(reader: Reader, scope: str, words: list[str]) -> dict[str, Hits]:
-    if not words:
-        return {}
-    limit = min(max(FINDS // len(words), FEWEST_FINDS), MOST_FINDS)
-    parts = [_FINDS_OF_WORD.format(number=number, limit=limit) for number in range(len(words))]
-    rows = await reader.all(" union all ".join(parts), [_match(scope, word) for word in words])
-    ids: list[list[int]] = [[] for _ in words]
-    for number, event_id in rows:
-        ids[number].append(event_id)
-    return {word: Hits(tuple(of), len(of) < limit) for word, of in zip(words, ids, strict=True)}
+    limit = min(max(FINDS // max(len(words), 1), FEWEST_FINDS), MOST_FINDS)
+    first = stretch_of(scope).first
+    found = await _finds(reader, scope, [(_match(word), first) for word in words], limit)
+    return {word: Hits(ids, len(ids) < limit) for word, ids in zip(words, found, strict=True)}
 
 
 async def _add_pairs(
     reader: Reader, scope: str, wanted: Sequence[tuple[str, str]], hits: dict[str, Hits]
 ) -> None:
-    if not wanted:
-        return
-    parts = [_FINDS_OF_PAIR.format(number=number) for number in range(len(wanted))]
-    asked = [(_match(scope, *pair), max(hits[word].ids[-1] for word in pair)) for pair in wanted]
-    rows = await reader.all(" union all ".join(parts), [value for pair in asked for value in pair])
+    """What holds both words and is older than all that is known of one of them."""
+    last = stretch_of(scope).last
+    asked = [(_match(*pair), last + 1 - max(hits[word].ids[-1] for word in pair)) for pair in wanted]
     older: dict[str, dict[int, None]] = {}
-    for number, event_id in rows:
-        for word in wanted[number]:
-            if event_id < hits[word].ids[-1]:
-                older.setdefault(word, {})[event_id] = None
-    for word, ids in older.items():
-        hits[word] = msgspec.structs.replace(hits[word], older=tuple(ids))
+    for pair, ids in zip(wanted, await _finds(reader, scope, asked, FINDS_OF_PAIR), strict=True):
+        for word in pair:
+            beyond = (one for one in ids if one < hits[word].ids[-1])
+            older.setdefault(word, {}).update(dict.fromkeys(beyond))
+    for word, found in older.items():
+        hits[word] = msgspec.structs.replace(hits[word], older=tuple(found))
 
 
-def _match(scope: str, *words: str) -> str:
-    """Words are quoted, so none is an operator, and none can reach another column or another scope."""
-    quoted = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
-    return f"scope : {scope} AND {{text keys}} : ({quoted})"
+async def _finds(
+    reader: Reader, scope: str, asked: Sequence[tuple[str, int]], limit: int
+) -> list[tuple[int, ...]]:
+    """For each query and place to begin at, the event ids of what matches, newest first."""
+    if not asked:
+        return []
+    values: dict[str, str | int] = {"last": stretch_of(scope).last, "limit": limit}
+    for number, (words, first) in enumerate(asked):
+        values |= {f"words{number}": words, f"first{number}": first}
+    parts = [_FINDS.format(number=number) for number in range(len(asked))]
+    found = dict(await reader.all(" union all ".join(parts), values))
+    return [_ids.decode(found[number]) for number in range(len(asked))]
+
+
+def _match(*words: str) -> str:
+    """Words are quoted, so none is an operator and none names a column."""
+    return " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
 
 
 async def _dated(reader: Reader, scope: str, spans: Iterable[Span]) -> tuple[int, ...]:
