@@ -113,8 +113,16 @@ def shortlists(
             rarity = weight * evidence.rarity(word)
             for event_id in evidence.hits[word].known():
                 worth[event_id] = worth.get(event_id, 0.0) + rarity
-        size = EARLIER_SHORTLIST if number else LATEST_SHORTLIST
-        able = (one for one in worth if one not in unwanted)
-        best = sorted(able, key=lambda one: (worth[one], one), reverse=True)
-        chosen.append(tuple(best[:size]))
+        for event_id in unwanted & worth.keys():
+            del worth[event_id]
+        chosen.append(_best(worth, EARLIER_SHORTLIST if number else LATEST_SHORTLIST))
     return tuple(chosen)
+
+
+def _best(worth: dict[int, float], size: int) -> tuple[int, ...]:
+    """Those worth most. Only what is worth at least as much as the last of them is put in order, for there are many."""
+    able: Iterable[int] = worth
+    if len(worth) > size:
+        least = sorted(worth.values(), reverse=True)[size - 1]
+        able = [one for one, value in worth.items() if value >= least]
+    return tuple(sorted(able, key=lambda one: (worth[one], one), reverse=True)[:size])

@@ -16,7 +16,7 @@ The constants were set by hand from published lessons, never fitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -68,13 +68,13 @@ class Recalled(msgspec.Struct, frozen=True):
 
 
 class _Case(msgspec.Struct):
-    """What speaks for one memory in one question."""
+    """What speaks for one memory in one question. `share` is the part of it said by those who were named."""
 
     event_id: int
     own: dict[str, float]
     near: dict[str, float]
     score: float = 0.0
-    reasons: list[str] = []
+    share: float = 0.0
     is_dated: bool = False
 
 
@@ -89,19 +89,18 @@ def recall(
     unwanted = frozenset(hidden)
     voices = Voices(names)
     scores: dict[int, float] = {}
-    reasons: dict[int, dict[str, None]] = {}
+    told: dict[int, list[tuple[Question, _Case]]] = {}
     for number, question in enumerate(questions):
         about = evidence.about(number)
         ranked = [case for case in rank(question, about, voices) if case.event_id not in unwanted]
-        is_latest = question.weight == LATEST_WEIGHT
-        for place, case in enumerate(ranked if is_latest else ranked[:EARLIER_PLACES]):
+        heard = ranked if question.weight == LATEST_WEIGHT else ranked[:EARLIER_PLACES]
+        for place, case in enumerate(heard):
             one = case.event_id
             scores[one] = scores.get(one, 0.0) + question.weight / (RANK_OFFSET + place)
-            told = case.reasons if is_latest else ["close to what was said before"]
-            reasons.setdefault(one, {}).update(dict.fromkeys(told))
+            told.setdefault(one, []).append((question, case))
     order = sorted(scores, key=lambda one: (scores[one], one), reverse=True)
     return _chosen(
-        (_found(evidence.kept[one].memory, scores[one], list(reasons[one])) for one in order), count
+        (_found(evidence.kept[one].memory, scores[one], _why(told[one], evidence)) for one in order), count
     )
 
 
@@ -132,10 +131,10 @@ def rank(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
 
 def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
     kept = evidence.kept
-    cases = {one: _Case(one, {}, {}, reasons=[]) for one in kept}
+    cases = {one: _Case(one, {}, {}) for one in kept}
     for word in question.words:
         hits = evidence.hits[word]
-        holding = {one for one in hits.known() if one in kept}
+        holding = set(kept).intersection(hits.known())
         if not hits.is_all:
             holding |= voices.holding((found.memory for found in kept.values()), word)
         for one in holding:
@@ -170,34 +169,45 @@ def _matching(case: _Case, rarity: dict[str, float], length: float) -> float:
 
 
 def _weigh(case: _Case, question: Question, memory: Memory, voices: Voices, rarity: dict[str, float]) -> None:
-    """Everything but the words, each with its reason."""
-    mentioned = sorted(case.own, key=lambda word: -rarity[word])[:4]
-    case.reasons = [f"mentions {', '.join(mentioned)}"] if mentioned else []
-    if case.near.keys() - case.own.keys():
-        case.reasons.append(
-            "next to one that mentions " + ", ".join(sorted(case.near.keys() - case.own.keys())[:2])
-        )
+    """Everything but the words."""
     if question.named:
-        share = voices.share(memory, question.named, {word: rarity[word] for word in case.own})
-        case.score *= 1 + VOICE * share
-        if share:
-            case.reasons.append("said by somebody who was named")
+        case.share = voices.share(memory, question.named, {word: rarity[word] for word in case.own})
+        case.score *= 1 + VOICE * case.share
     if any(falls_in(memory.at, span) for span in question.spans):
         case.score, case.is_dated = case.score * DATE or 1.0, True
-        case.reasons.append("of a day that was named")
-    case.score *= _standing(memory, case.reasons)
-
-
-def _standing(memory: Memory, reasons: list[str]) -> float:
-    factor = 1 + SIGNIFICANCE * (memory.significance - 1)
-    if memory.significance > 1:
-        reasons.append("pivotal" if memory.significance > 2 else "significant")
+    case.score *= 1 + SIGNIFICANCE * (memory.significance - 1)
     if memory.pinned:
-        factor *= PINNED
-        reasons.append("pinned")
+        case.score *= PINNED
     if memory.consolidated and memory.significance < 2:
-        factor *= CONSOLIDATED
-    return factor
+        case.score *= CONSOLIDATED
+
+
+def _why(cases: Iterable[tuple[Question, _Case]], evidence: Evidence) -> list[str]:
+    """What speaks for one memory in all questions, in words: made for the few that are shown."""
+    reasons: dict[str, None] = {}
+    for question, case in cases:
+        if question.weight == LATEST_WEIGHT:
+            reasons.update(dict.fromkeys(_reasons(question, case, evidence)))
+        else:
+            reasons["close to what was said before"] = None
+    return list(reasons)
+
+
+def _reasons(question: Question, case: _Case, evidence: Evidence) -> Iterator[str]:
+    memory = evidence.kept[case.event_id].memory
+    if case.own:
+        rarest = sorted(case.own, key=lambda word: -question.words[word] * evidence.rarity(word))
+        yield f"mentions {', '.join(rarest[:4])}"
+    if case.near.keys() - case.own.keys():
+        yield f"next to one that mentions {', '.join(sorted(case.near.keys() - case.own.keys())[:2])}"
+    if case.share:
+        yield "said by somebody who was named"
+    if case.is_dated:
+        yield "of a day that was named"
+    if memory.significance > 1:
+        yield "pivotal" if memory.significance > 2 else "significant"
+    if memory.pinned:
+        yield "pinned"
 
 
 def _newer_among_equals(cases: Sequence[_Case]) -> list[_Case]:

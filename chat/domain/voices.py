@@ -13,7 +13,7 @@ import msgspec
 
 from chat.domain.memories import Memory
 
-_BETWEEN = re.compile(r"\W+")
+_WORD = re.compile(r"\w+")
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -57,6 +57,9 @@ class Voices:
 
         Without words: how many of its lines.
         """
+        text = memory.text.casefold()
+        if not any(f"{name}: " in text for name in named):
+            return 0.0
         lines = self._read(memory).lines
         theirs = [line for line in lines if line.speaker in named]
         if not theirs or len(theirs) == len(lines):
@@ -93,7 +96,7 @@ class Voices:
 
 def _words_of(text: str) -> str:
     """Each word with a blank before it, so that a plain count tells how many begin a certain way."""
-    return " " + _BETWEEN.sub(" ", text)
+    return " " + " ".join(_WORD.findall(text))
 
 
 def _count(words: str, word: str) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.clock import Clock
+from chat.domain.memories import scope_token
 from chat.errors import EventsLost, StoreDamaged, StoreError
 from chat.settings import Settings
 from chat.store import Store, backup, mend, views
@@ -44,7 +45,7 @@ async def _look_everywhere(store: Store) -> None:
         for chat_id in ("a", "b"):
             await views.transcript(reader, store.library, chat_id, limit=200)
             await views.world(reader, chat_id)
-        await views.search_memories(reader, "botamira", '"nets"')
+        await views.search_memories(reader, scope_token(stories.MIRA, "main"), '"nets"')
         await reader.all("select count(*), max(length(text)) from memories")
         await reader.all("select * from turns order by chat_id, branch_id, step")
 

@@ -74,7 +74,7 @@ async def test_it_may_run_beside_a_server(told: Store, settings: Settings) -> No
             "The log knows nothing of the row people you:x.",
         ),
         (
-            "insert into memories_fts (memories_fts, rowid, text, scope) values ('delete', 9, 'x', 'y')",
+            "insert into memories_fts (memories_fts, rowid, text, keys) values ('delete', 9, 'x', '')",
             "search index",
         ),
     ],

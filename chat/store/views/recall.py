@@ -133,7 +133,7 @@ async def _finds(
     for number, (words, first) in enumerate(asked):
         values |= {f"words{number}": words, f"first{number}": first}
     parts = [_FINDS.format(number=number) for number in range(len(asked))]
-    found = dict(await reader.all(" union all ".join(parts), values))
+    found: dict[int, str] = dict(await reader.all(" union all ".join(parts), values))
     return [_ids.decode(found[number]) for number in range(len(asked))]
 
 
