@@ -19,7 +19,7 @@ from chat.domain.lineage import Lineage
 from chat.domain.tables import PER_CHAT
 from chat.domain.world import World
 from chat.store import loading, log, search_index, snapshots, undo
-from chat.store.rows import Buffer
+from chat.store.rows import Buffer, delete_rows
 from chat.store.snapshot_file import Header, UnusableSnapshot
 from chat.store.snapshots import Snapshots
 
@@ -246,4 +246,4 @@ def clear(conn: sqlite3.Connection, chat_id: str) -> None:
     """Take a chat's selected line out of its tables. Witnesses go with their memories."""
     for table in PER_CHAT:
         if table != "witnesses":
-            conn.execute(f"delete from {table} where chat_id = ?", (chat_id,))
+            delete_rows(conn, table, "chat_id = ?", (chat_id,))

@@ -14,10 +14,10 @@ from typing import Any
 from chat.domain.memories import Memory
 from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import TABLES
+from chat.store import search_index
 
 SEARCHED = frozenset({Memory.table})
-"""Tables with a search index. A new piece of it is begun for each statement, and whenever row ids go down; every
-piece is merged with others later, so its rows are written by few statements and in the order of their ids."""
+"""Tables with a search index, whose rows are written by few statements and in the order of the index."""
 _ROWS_IN_A_STATEMENT = 16
 
 
@@ -149,9 +149,10 @@ def put_rows(conn: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]
     if table not in SEARCHED:
         conn.executemany(put_sql(table), rows)
         return
+    ordered = search_index.in_order(rows)
     for at in range(0, len(rows), _ROWS_IN_A_STATEMENT):
-        some = rows[at : at + _ROWS_IN_A_STATEMENT]
-        conn.execute(put_sql(table, len(some)), [value for row in some for value in row])
+        some = ordered[at : at + _ROWS_IN_A_STATEMENT]
+        conn.execute(put_sql(table, len(some)), tuple(value for row in some for value in row))
 
 
 def drop_rows(conn: sqlite3.Connection, table: str, keys: Sequence[Row]) -> None:
@@ -159,7 +160,16 @@ def drop_rows(conn: sqlite3.Connection, table: str, keys: Sequence[Row]) -> None
     if table not in SEARCHED or len(keys) == 1:
         conn.executemany(drop_sql(table), keys)
     else:
-        conn.execute(_drop_many_sql(table), (json.dumps([key for (key,) in keys]),))
+        (key,) = TABLES[table].key
+        listed = json.dumps([value for (value,) in keys])
+        delete_rows(conn, table, f"{key} in (select value from json_each(?))", (listed,))
+
+
+def delete_rows(conn: sqlite3.Connection, table: str, where: str, values: Row) -> None:
+    """Delete all rows of which something is true, out of the search index first."""
+    if table in SEARCHED:
+        search_index.take_out(conn, where, values)
+    conn.execute(f"delete from {table} where {where}", values)
 
 
 @cache
@@ -184,14 +194,6 @@ def _set_sql(table: str, names: tuple[str, ...]) -> str:
 @cache
 def drop_sql(table: str) -> str:
     return f"delete from {table} where {is_key(table)}"
-
-
-@cache
-def _drop_many_sql(table: str) -> str:
-    """In the order of row ids, whatever the order of the keys."""
-    (key,) = TABLES[table].key
-    found = f"select rowid from {table} where {key} in (select value from json_each(?))"
-    return f"delete from {table} where rowid in ({found})"
 
 
 def is_key(table: str) -> str:

@@ -7,12 +7,20 @@ backwards, between two places, SQLite 3.40 leaves out some of what is there.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from chat.domain.memories import Memory
+from chat.domain.records import Row
 
 _TRIGGERS = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
 _REBUILD = "insert into memories_fts (memories_fts) values ('rebuild')"
+_TAKE_OUT = """
+insert into memories_fts (memories_fts, rowid, text, keys)
+select 'delete', place, text, keys from memories where {} order by place
+"""
 _DIGITS = slice(1, 7)
 """Of a scope, those that tell its stretch. Two scopes that share one only cost each other time."""
 _PLACES = 1 << 39
@@ -29,6 +37,26 @@ def stretch_of(scope: str) -> Stretch:
     """As the column `place` of the memories counts."""
     first = int(scope[_DIGITS], 16) * _PLACES
     return Stretch(first, first + _PLACES - 1)
+
+
+_scope_and_event = itemgetter(*map(Memory.__struct_fields__.index, ("scope", "event_id")))
+
+
+def in_order(rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Rows of memories by their places. A new piece of the index is begun for each statement and whenever places go
+    down, and every piece is merged with others later, so what is written together is written in order."""
+    return sorted(rows, key=_place_of)
+
+
+def _place_of(row: Sequence[Any]) -> int:
+    scope, event_id = _scope_and_event(row)
+    return stretch_of(scope).last - int(event_id)
+
+
+def take_out(conn: sqlite3.Connection, where: str, values: Row) -> None:
+    """Take memories that are about to be deleted out of the index in its order, which a delete itself has not."""
+    if conn.execute(_TRIGGERS).fetchone():  # else it is written at the end
+        conn.execute(_TAKE_OUT.format(where), values)
 
 
 @contextmanager

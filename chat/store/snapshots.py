@@ -20,7 +20,7 @@ from chat.domain.tables import PER_CHAT, TABLES
 from chat.observe import get_logger
 from chat.settings import Settings
 from chat.store import connections, log, snapshot_file, undo
-from chat.store.rows import put_rows, select
+from chat.store.rows import delete_rows, put_rows, select
 from chat.store.snapshot_file import FORMAT, UNDO, Chunk, Header, UnusableSnapshot
 
 logged = get_logger(__name__)
@@ -218,18 +218,18 @@ def _order(conn: sqlite3.Connection, table: str) -> str:
 
 def _compare_and_write(conn: sqlite3.Connection, chat_id: str) -> None:
     for table in reversed(PER_CHAT):
-        conn.execute(_gone_sql(conn, table), (chat_id,))
+        delete_rows(conn, table, _is_gone(conn, table), (chat_id,))
     for table in PER_CHAT:
         changed = conn.execute(_changed_sql(table)).fetchall()
         put_rows(conn, table, changed)
 
 
-def _gone_sql(conn: sqlite3.Connection, table: str) -> str:
+def _is_gone(conn: sqlite3.Connection, table: str) -> str:
     """Rows that the snapshot has not; all of them where the order in which they came counts."""
     if undo.is_listed_by_arrival(conn, table):
-        return f"delete from {table} where chat_id = ?"
+        return "chat_id = ?"
     same = f"select 1 from temp.snapshot_{table} kept where {_same_key(table, 'kept')}"
-    return f"delete from {table} where chat_id = ? and not exists ({same})"
+    return f"chat_id = ? and not exists ({same})"
 
 
 def _changed_sql(table: str) -> str:

@@ -30,7 +30,9 @@ begin
     insert into memories_fts (rowid, text, keys) values (new.place, new.text, new.keys);
 end;
 
+-- What was taken out of the index already, many at once, is not taken out again.
 create trigger memories_fts_delete after delete on memories
+when exists (select 1 from memories_fts_docsize where id = old.place)
 begin
     insert into memories_fts (memories_fts, rowid, text, keys)
     values ('delete', old.place, old.text, old.keys);
