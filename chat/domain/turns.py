@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from chat.domain.events import AssistantTurn, AssistantTurnStarted, DigestFinish
 from chat.domain.records import Change, Put, Record, Set
 from chat.domain.segments import Segment
 from chat.errors import BlankText, TextNotStorable, TextTooLong
+
+NOT_STORABLE = re.compile("[\x00\ud800-\udfff]")
+"""A NUL or half of an emoji: SQLite would cut a text at the one, and nothing can be written of the other."""
 
 
 class Turn(Record, frozen=True):
@@ -153,7 +157,7 @@ def check_text(text: str, limit_chars: int) -> str:
         raise BlankText("There is nothing to send: the text is blank.")
     if len(tidy) > limit_chars:
         raise TextTooLong(f"The text has {len(tidy):,} characters; one turn can have {limit_chars:,}.")
-    if "\x00" in tidy or any("\ud800" <= char <= "\udfff" for char in tidy):
+    if NOT_STORABLE.search(tidy):
         raise TextNotStorable(
             "The text holds a character that cannot be stored (a NUL or half of a broken emoji)."
         )

@@ -62,6 +62,7 @@ class _Kept:
     said: Event | None = None
     given: object = None
     prompt: Written | None = None
+    prompt_marks: Marks | None = None
 
 
 @dataclass
@@ -134,7 +135,20 @@ class Anticipation:
 
     def keep_prompt(self, chat_id: str, given: object, prompt: Written) -> None:
         kept = self._of(chat_id)
-        kept.given, kept.prompt = given, prompt
+        kept.given, kept.prompt, kept.prompt_marks = given, prompt, None
+
+    def note_written(self, chat_id: str, marks: Marks) -> None:
+        """All that the prompt of a chat came from was read when the marks were these."""
+        self._of(chat_id).prompt_marks = marks
+
+    def written(self, chat_id: str, bot_id: str, draft: Sequence[Segment]) -> Written | None:
+        """The prompt for a reply of this bot to just this draft, if nothing at all has changed since it was written."""
+        kept = self._chats.get(chat_id)
+        if kept is None or kept.prompt is None or chat_id in self._tasks or kept.prompt_marks is None:
+            return None
+        is_for_it = kept.prompt.draft == draft and kept.context is not None and kept.context.bot.id == bot_id
+        is_true = kept.prompt_marks == self.marks(chat_id) and kept.said is None
+        return kept.prompt if is_for_it and is_true else None
 
     def answer(self, chat_id: str, question: Hashable) -> Recalled | None:
         """What was recalled for exactly this question, if no memory has changed since."""
@@ -154,7 +168,6 @@ class Anticipation:
         if chat_id not in self._tasks:
             task = asyncio.create_task(self._work(chat_id), name=f"anticipation {chat_id}")
             self._tasks[chat_id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(chat_id, None))
 
     async def wait(self, chat_id: str) -> None:
         """What is being thought about is likely what is about to be asked: done twice at once it would take longer."""
@@ -168,12 +181,15 @@ class Anticipation:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _work(self, chat_id: str) -> None:
-        while chat_id in self._wanted:
-            self._wanted.discard(chat_id)
-            try:
-                await self.think(chat_id, self._drafts.get(chat_id, ""))
-            except Exception as problem:  # noqa: BLE001 - the reply itself will say what is wrong
-                log.info("not_anticipated", chat_id=chat_id, error_type=type(problem).__name__)
+        try:
+            while chat_id in self._wanted:
+                self._wanted.discard(chat_id)
+                try:
+                    await self.think(chat_id, self._drafts.get(chat_id, ""))
+                except Exception as problem:  # noqa: BLE001 - the reply itself will say what is wrong
+                    log.info("not_anticipated", chat_id=chat_id, error_type=type(problem).__name__)
+        finally:
+            del self._tasks[chat_id]  # at once, so that what is wanted from here on has a task of its own
 
     def _in_chat(self, chat_id: str, events: Sequence[Event]) -> None:
         """An entry of the player goes behind the context that was read; anything else makes it a thing of the past."""

@@ -66,6 +66,9 @@ class Digests:
         task = asyncio.create_task(_behind(self.running.get(chat_id), work), name=f"work of {chat_id}")
         self._note(chat_id, task)
 
+    def is_running(self, chat_id: str) -> bool:
+        return chat_id in self.running
+
     async def wait(self, chat_id: str, timeout_s: float) -> bool:
         """True when no digest of this chat is running any more; a late one goes on by itself."""
         task = self.running.get(chat_id)

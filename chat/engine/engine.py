@@ -36,6 +36,7 @@ from chat.engine.anticipation import Anticipation
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.backups import Backups
 from chat.engine.digest import Digests
+from chat.engine.entry import Accepted
 from chat.engine.erasing import Erasing
 from chat.engine.faults import Faults
 from chat.engine.hub import Hub
@@ -47,7 +48,7 @@ from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.server_notes import ServerNotes
 from chat.engine.snapshots import Snapshots
 from chat.engine.timeline import Moved, Steps
-from chat.engine.turn import Accepted, Unstored, start_reply
+from chat.engine.turn import Unstored, start_reply
 from chat.errors import NotFound, StoreFull, StoreReadOnly
 from chat.interop.transcripts import Format
 from chat.llm.calls import Endpoint, ModelInfo, Probe

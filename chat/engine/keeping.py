@@ -28,15 +28,13 @@ class Keeping:
         self._written_at_s: float | None = None
 
     def note(self) -> None:
-        """The run has more text: write it at once, or as soon as the last write is long enough ago."""
+        """The run has more text: write it once the tabs have it, or as soon as the last write is long enough ago."""
         if self._timer is not None:
             return
         now_s = self._engine.clock.monotonic_s()
         since_s = JOURNAL_EVERY_S if self._written_at_s is None else now_s - self._written_at_s
-        if since_s >= JOURNAL_EVERY_S:
-            self._write()
-        else:
-            self._timer = asyncio.get_running_loop().call_later(JOURNAL_EVERY_S - since_s, self._write)
+        wait_s = max(JOURNAL_EVERY_S - since_s, 0.0)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._write)
 
     def close(self) -> None:
         if self._timer is not None:

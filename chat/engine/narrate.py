@@ -47,35 +47,71 @@ class Told(msgspec.Struct, frozen=True):
     refused: Sequence[CallRecord] = ()
 
 
-async def tell(engine: Engine, run: Run) -> Told:
-    """The reply from prompt to last word. Raises ChatError when it never got as far as asking the model."""
-    prepared = await prepare.prepare(engine, run)
-    call_id, name = engine.clock.new_id(), engine.store.library.name_of(run.speaker)
+class Asked(msgspec.Struct, frozen=True):
+    """A request that is on its way. Nothing of its answer is shown before the log tells that a reply begins."""
+
+    prepared: Prepared
+    call_id: str
+    narration: Narration
+    first: asyncio.Task[list[Piece]]
+
+    async def drop(self) -> None:
+        """Nobody reads on: the server's connection is closed."""
+        await self.narration.aclose()
+        await asyncio.gather(self.first, return_exceptions=True)
+
+
+def ask(engine: Engine, prepared: Prepared) -> Asked:
+    """Send a prompt; the answer comes while something else is done."""
+    request = request_of(engine, prepared.model, prepared.seed, prepared.messages)
+    narration = engine.gateway.narrate(engine.endpoint(), request)
+    return Asked(prepared, engine.clock.new_id(), narration, asyncio.create_task(_first(narration)))
+
+
+async def tell(engine: Engine, run: Run, asked: Asked | None = None) -> Told:
+    """The reply from prompt to last word. Raises ChatError when it never got as far as asking the model.
+
+    Where the request is on its way, the log has been told already that a reply begins.
+    """
+    prepared = asked.prepared if asked else await prepare.prepare(engine, run)
     if run.is_stopping():
+        if asked:
+            await asked.drop()
+        call_id = engine.clock.new_id()
         return Told(ending_of(engine, run, "", None, prepared, call_id), None, call_id)
-    asked = request_of(engine, prepared.model, prepared.seed, prepared.messages)
-    run.narration = narration = engine.gateway.narrate(engine.endpoint(), asked)
-    problem = await _listen(engine, run, prepared, narration, name)
+    if asked:
+        _tell_steps(engine, run, prepared)
+    else:
+        asked = ask(engine, prepared)
+    narration, call_id = asked.narration, asked.call_id
+    run.narration = narration
+    problem = await _listen(engine, run, asked, engine.store.library.name_of(run.speaker))
     note(engine, prepared.model, problem, prepared.total_tokens)
     ending = ending_of(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)
 
 
-async def _listen(
-    engine: Engine, run: Run, prepared: Prepared, narration: Narration, name: str
-) -> ProviderError | None:
-    """Asks, tells the log that a reply begins, and reads it to its end; returns why it is not a whole one."""
+def _tell_steps(engine: Engine, run: Run, prepared: Prepared) -> None:
+    """What was done while the words were typed belongs to the reply's steps all the same."""
+    run.model = prepared.model
+    for name, told in prepare.steps(engine, prepared.model):
+        with run.step(name, **told):
+            pass
+
+
+async def _listen(engine: Engine, run: Run, asked: Asked, name: str) -> ProviderError | None:
+    """Tells the log that a reply begins, and reads it to its end; returns why it is not a whole one."""
+    narration = asked.narration
     with while_silent(engine, run, narration, name):
-        asked = asyncio.create_task(_ask(narration))
         try:
-            await _start(engine, run, prepared)
-            with run.step("narrate", model=prepared.model):
-                await stream(engine, run, narration, await asked, name)
+            if not run.is_started:
+                await _start(engine, run, asked.prepared)
+            with run.step("narrate", model=asked.prepared.model):
+                await stream(engine, run, narration, await asked.first, name)
         except ProviderError as error:
             return error
         finally:
-            await narration.aclose()
-            await asyncio.gather(asked, return_exceptions=True)
+            await asked.drop()
     return None if run.is_stopping() else narration.withheld()
 
 
@@ -91,6 +127,8 @@ def while_silent(engine: Engine, run: Run, narration: Narration, name: str) -> I
             run.tell("thinking", f"{name} is still thinking; {engine.endpoint().name} takes its time.")
 
     narration.on_wait = waits
+    if narration.waiting:
+        waits(narration.waiting)
     timer = asyncio.get_running_loop().call_later(engine.settings.timeouts.slow_s, is_slow)
     try:
         yield
@@ -137,9 +175,8 @@ async def _start(engine: Engine, run: Run, prepared: Prepared) -> None:
     run.is_started = True
 
 
-async def _ask(narration: Narration) -> list[Piece]:
-    """The first piece of the reply, or none. The model is asked while the log is told that a reply begins; nothing of
-    the answer is shown before that is stored."""
+async def _first(narration: Narration) -> list[Piece]:
+    """The first piece of the reply, or none."""
     async for piece in narration:
         return [piece]
     return []
@@ -169,6 +206,8 @@ async def stream(
 async def _all(first: list[Piece], rest: Narration) -> AsyncIterator[Piece]:
     for piece in first:
         yield piece
+    if first:
+        await asyncio.sleep(0)  # the tabs have the first word before more is read
     async for piece in rest:
         yield piece
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -30,9 +30,19 @@ if TYPE_CHECKING:
     from chat.engine.run import Run
 
 
+class Terms(NamedTuple):
+    """What a prompt depends on beside what is told in it."""
+
+    budget: Budget
+    history_from: str | None
+    recall_k: int
+    takes_notes: bool
+
+
 class Written(msgspec.Struct, frozen=True):
     """A prompt, what the log keeps of how it came about, where its history begins and the draft it is for."""
 
+    terms: Terms
     messages: Sequence[Message]
     prompt_hash: str
     manifest: dict[str, Any]
@@ -42,6 +52,10 @@ class Written(msgspec.Struct, frozen=True):
     @property
     def is_cut(self) -> bool:
         return bool(self.manifest["turns_left_out"])
+
+
+Step = Mapping[str, str | int]
+_HEARD_BY_ALL = ("narration", "dialogue", "action")
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -72,16 +86,38 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
         raise Refused("No model is chosen for the story.", "Choose one in Settings, then retry.")
     await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
     await engine.anticipation.wait(run.chat_id)
-    with run.step("retrieve", k=engine.settings.budget.recall_k):
+    (retrieve, asked), (assembling, told) = steps(engine, model)
+    with run.step(retrieve, **asked):
         context = await _read(engine, run.chat_id, run.speaker)
-    with run.step("assemble", model=model):
+    with run.step(assembling, **told):
         written = _write(engine, run.chat_id, context, run=run)
     if written.is_cut and written.history_from != _history_from(engine, run.chat_id, run.speaker):
         _keep_history_from(engine, run, written)
-        with run.step("retrieve", k=engine.settings.budget.recall_k):  # of what has just left the prompt, too
+        with run.step(retrieve, **asked):  # of what has just left the prompt, too
             context = await _read(engine, run.chat_id, run.speaker)
         written = _write(engine, run.chat_id, context, run=run)
     _keep_history_from(engine, run, written)
+    return Prepared(model, engine.clock.seed(), written)
+
+
+def steps(engine: Engine, model: str) -> tuple[tuple[str, Step], tuple[str, Step]]:
+    """What the two steps of making a prompt are called, and what they are done with."""
+    return ("retrieve", {"k": engine.settings.budget.recall_k}), ("assemble", {"model": model})
+
+
+def at_hand(engine: Engine, chat: Chat, segments: Sequence[Segment]) -> Prepared | None:
+    """The prompt that was written for exactly these words; None where anything has changed or has to be waited for.
+
+    Words that not everybody heard make a difference to what the prompt tells of itself, so they are no such words.
+    """
+    bot_id, model = chat.bot_ids[0], engine.narrative_model()
+    written = engine.anticipation.written(chat.id, bot_id, segments)
+    if not model or written is None or engine.digests.is_running(chat.id):
+        return None
+    is_heard = all(one.kind in _HEARD_BY_ALL for one in segments)
+    moves_on = written.is_cut and written.history_from != _history_from(engine, chat.id, bot_id)
+    if not is_heard or moves_on or written.terms != _terms(engine, chat.id, bot_id):
+        return None
     return Prepared(model, engine.clock.seed(), written)
 
 
@@ -106,7 +142,7 @@ def _is_known_to_fit(engine: Engine, chat: Chat, segments: Sequence[Segment]) ->
 
 async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
     """Read and choose what a reply to this draft would need; what comes of it stays in `engine.anticipation`."""
-    library = engine.store.library
+    library, marks = engine.store.library, engine.anticipation.marks(chat_id)
     chat = library.chats.get(chat_id)
     if chat is None:
         return
@@ -115,6 +151,7 @@ async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
     context = await _read(engine, chat_id, chat.bot_ids[0], segments)
     with suppress(DoesNotFit):  # whoever sends it will be told
         _write(engine, chat_id, context, segments)
+        engine.anticipation.note_written(chat_id, marks)
 
 
 def _write(
@@ -129,15 +166,20 @@ def _write(
     directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
     given = _input(engine, context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
     taken, model = (count(run.written_on) if run.written_on else 0, run.model) if run else (0, "")
-    budget, history_from = budget_of(engine, taken, model), _history_from(engine, chat_id, context.bot.id)
-    written = engine.anticipation.prompt(chat_id, (given, budget, history_from))
+    terms = _terms(engine, chat_id, context.bot.id, taken, model)
+    written = engine.anticipation.prompt(chat_id, (given, terms))
     if written is None:
-        assembled = assemble(given, budget, count, history_from=history_from)
+        assembled = assemble(given, terms.budget, count, history_from=terms.history_from)
         prompt_hash = sha256(msgspec.json.encode(assembled.messages)).hexdigest()
         manifest = assembled.manifest.as_dict()
-        written = Written(assembled.messages, prompt_hash, manifest, assembled.history_from, draft)
-        engine.anticipation.keep_prompt(chat_id, (given, budget, history_from), written)
+        written = Written(terms, assembled.messages, prompt_hash, manifest, assembled.history_from, draft)
+        engine.anticipation.keep_prompt(chat_id, (given, terms), written)
     return written
+
+
+def _terms(engine: Engine, chat_id: str, bot_id: str, taken: int = 0, model: str = "") -> Terms:
+    history_from, recall_k = _history_from(engine, chat_id, bot_id), engine.settings.budget.recall_k
+    return Terms(budget_of(engine, taken, model), history_from, recall_k, reads_what_it_writes(engine))
 
 
 async def _read(engine: Engine, chat_id: str, bot_id: str, draft: Sequence[Segment] = ()) -> Context:

@@ -16,7 +16,8 @@ from chat.domain.lineage import is_visible
 from chat.domain.turns import Turn, is_spoken
 from chat.engine import continuing, scenes
 from chat.engine.digest import WINDOW_TURNS
-from chat.engine.turn import UNANSWERED_MAX, interrupted, unstarted
+from chat.engine.entry import UNANSWERED_MAX
+from chat.engine.turn import interrupted, unstarted
 from chat.errors import ChatError
 from chat.observe import get_logger
 from chat.store import views

@@ -14,7 +14,7 @@ from chat.domain.events import MemoryKeyed, MemoryRewritten, NewEvent, StoryPayl
 from chat.domain.lineage import is_visible
 from chat.domain.segments import Segment, parse_segments
 from chat.domain.turns import Turn, check_text
-from chat.engine.turn import UNANSWERED_MAX
+from chat.engine.entry import UNANSWERED_MAX
 from chat.errors import NotFound, Refused, Stale, TurnRunning
 from chat.store.state import State
 

@@ -1,6 +1,6 @@
 """One turn, top to bottom: the player's words are stored, then the reply is prepared, streamed and stored.
 
-The player's words are committed before anything else is tried, and nothing that fails later can lose them.
+The player's words are committed before anything is shown, and nothing that fails later can lose them.
 No lock or transaction is held across an await; the chat's one run is the only thing that says "busy".
 """
 
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from chat.domain import chats, exchange, resets
+from chat.domain import chats, exchange
 from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
 from chat.domain.segments import parse_segments
@@ -20,6 +19,7 @@ from chat.domain.turns import check_text, is_spoken
 from chat.domain.witness import witnessed_text
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
+from chat.engine.entry import UNANSWERED_MAX, Accepted, Entry, posted_before
 from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
 from chat.engine.run import Run
 from chat.errors import ChatError, StoreError
@@ -30,19 +30,9 @@ from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
-    from chat.engine.narrate import Told
+    from chat.engine.narrate import Asked, Told
 
 log = get_logger(__name__)
-UNANSWERED_MAX = 12
-"""How far back an exchange is looked for; more unanswered entries than this are not gathered into one memory."""
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """`reply_id` is None when there is nothing to reply to; `repeated` when this very post was accepted before."""
-
-    turn_id: str
-    reply_id: str | None
-    repeated: bool = False
 
 
 class Unstored(NamedTuple):
@@ -61,60 +51,55 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     """
     text = check_text(prose, engine.settings.limits.turn_chars)
     chat = chats.known(engine.store.library.chats.get(chat_id))
-    if earlier := await _accepted_before(engine, chat_id, idempotency_key, text):
-        return earlier
     run = engine.new_run(chat_id, idempotency_key)
-    engine.runs.reserve(run)
     try:
-        segments = parse_segments(text, engine.names_of(chat))
+        engine.runs.reserve(run)
+    except ChatError:
+        if earlier := await _accepted_before(engine, chat_id, idempotency_key, text):
+            return earlier
+        raise
+    asked: Asked | None = None
+    try:
         await engine.close_interrupted(chat_id)
-        turn_id = engine.clock.new_id()
-
-        def said(state: State) -> list[NewEvent]:
-            now = state.library.chats[chat_id]
-            prepare.check_fits(engine, state, chat_id, segments)
-            world = state.world(chat_id)
-            is_over = resets.is_over(world) and is_spoken(segments)
-            begun = (
-                resets.begin_again(world, state.beginning(chat_id), engine.clock.new_id) if is_over else []
-            )
-            moment, begun_there = exchange.moment_after(world, now, begun)
-            return [*exchange.say(now, moment, turn_id, text, segments, idempotency_key), *begun_there]
-
-        await engine.store.execute(said, caused_by=turn_id, drop_draft=f"composer:{chat_id}")
+        entry = Entry(engine, run, chat.bot_ids[0], text, parse_segments(text, engine.names_of(chat)))
+        asked = entry.ask_ahead(chat)
+        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=f"composer:{chat_id}")
+        if asked and not entry.has_begun:
+            await asked.drop()
+            asked = None
     except BaseException:
         engine.runs.release(run)
+        if asked:
+            await asked.drop()
         raise
-    if not is_spoken(segments):
+    if entry.repeated or not is_spoken(entry.segments):
         engine.runs.release(run)
-        return Accepted(turn_id, None)
-    run.user_turn_id, run.words = turn_id, text
-    start_reply(engine, run, chat.bot_ids[0])
+        return entry.repeated or Accepted(entry.turn_id, None)
+    run.user_turn_id, run.words = entry.turn_id, text
+    run.moment, run.is_started = entry.reply_moment, asked is not None
+    start_reply(engine, run, entry.speaker, partial(narrate.tell, asked=asked))
     await asyncio.sleep(0)  # the reply goes on while the answer to the post is made
-    return Accepted(turn_id, run.reply_id)
+    return Accepted(entry.turn_id, run.reply_id)
 
 
 async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) -> Accepted | None:
-    """The answer this post got the first time, so that a double click or a resend starts nothing new.
+    """The answer this post got the first time, where a double click or a resend comes while nothing can be begun.
 
     Other words with a used key (a page out of the browser's history) are a turn of their own.
     """
+    run = engine.runs.get(chat_id)
     if not key:
         return None
-    run = engine.runs.get(chat_id)
     if run and (run.idempotency_key, run.words) == (key, text) and run.user_turn_id:
         return Accepted(run.user_turn_id, run.reply_id, repeated=True)
-    found: list[Accepted] = []
+    found: list[Accepted | None] = []
 
     def look(state: State) -> list[NewEvent]:
-        turn = state.turn_by_key(chat_id, key)
-        if turn and turn.text == text:
-            later = [one for one in state.recent_turns(chat_id, UNANSWERED_MAX) if one.reply_to == turn.id]
-            found.append(Accepted(turn.id, later[-1].id if later else None, repeated=True))
+        found.append(posted_before(state, chat_id, key, text))
         return []
 
     await engine.store.execute(look)
-    return found[0] if found else None
+    return found[0]
 
 
 Tell = Callable[["Engine", Run], Coroutine[Any, Any, "Told"]]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 import msgspec
 import openai
+from yarl import URL
 
 from chat.clock import Clock
 from chat.llm.calls import Endpoint
@@ -70,47 +71,40 @@ class Client:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._clients: dict[Endpoint, _OpenAI] = {}
+        self._transport = BoundedErrors(Transport(ssl.create_default_context(), CONNECT_S))
         self._http = httpx2.AsyncClient(
-            transport=BoundedErrors(Transport(ssl.create_default_context(), CONNECT_S)),
+            transport=self._transport,
             trust_env=False,
             follow_redirects=False,
             timeout=None,
         )
 
     async def post(self, endpoint: Endpoint, path: str, body: Mapping[str, Any], model: str) -> Opened:
-        return await self._send(
-            endpoint,
-            model,
-            lambda client: client.post(
-                path,
-                cast_to=httpx2.Response,
-                content=msgspec.json.encode(body),
-                options={"headers": _headers(endpoint)},
-                stream=True,
-                stream_cls=openai.AsyncStream[Any],
-            ),
-        )
+        """The way the openai client would, to its address and with its headers, but on the shorter way: its pipeline of
+        options, copies and hooks takes longer than everything else between a prompt and the network."""
+        client = self._client(endpoint)
+        headers = {**client.default_headers, **client.auth_headers, **_headers(endpoint)}
+        told = [(name, value) for name, value in headers.items() if isinstance(value, str)]
+        try:
+            url = URL(f"{client.base_url}{path}", encoded=True)
+            response = await self._transport.send("POST", url, told, msgspec.json.encode(body))
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise network_failure(error, endpoint) from None
+        if response.status_code >= 300:
+            raise self._refused(response, endpoint, model)
+        return Opened(response, endpoint)
 
     async def get(self, endpoint: Endpoint, path: str, params: Mapping[str, Any]) -> Opened:
-        return await self._send(
-            endpoint,
-            "",
-            lambda client: client.get(
+        try:
+            response: Any = await self._client(endpoint).get(
                 path,
                 cast_to=httpx2.Response,
                 options={"headers": _headers(endpoint), "params": dict(params)},
                 stream=True,
                 stream_cls=openai.AsyncStream[Any],
-            ),
-        )
-
-    async def _send(
-        self, endpoint: Endpoint, model: str, send: Callable[[_OpenAI], Awaitable[Any]]
-    ) -> Opened:
-        try:
-            response = await send(self._client(endpoint))
+            )
         except openai.APIStatusError as error:
-            raise self._refused(error.response, endpoint, model) from None
+            raise self._refused(error.response, endpoint, "") from None
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise network_failure(error, endpoint) from None
         assert isinstance(response, httpx2.Response)

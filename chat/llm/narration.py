@@ -63,6 +63,8 @@ class Narration:
         self._busy = False
         self._idle = asyncio.Event()
         self.on_wait: Callable[[Waiting], None] | None = None
+        self.waiting: Waiting | None = None
+        """The pause that is going on, or about to."""
 
     def __aiter__(self) -> Narration:
         return self
@@ -206,8 +208,9 @@ class Narration:
         if wait_s is not None:
             self._pause_s = wait_s
             await self._close_upstream()
+            self.waiting = Waiting(wait_s, error, self._attempts + 1)
             if self.on_wait is not None:
-                self.on_wait(Waiting(wait_s, error, self._attempts + 1))
+                self.on_wait(self.waiting)
             return
         self._intake.flush()
         error.partial = self.text
@@ -220,7 +223,7 @@ class Narration:
         async with self._patience.wait(own_s=wait_s):
             await asyncio.sleep(wait_s)
         self._patience.heard()
-        self._pause_s = None
+        self._pause_s = self.waiting = None
 
     def _jitter(self) -> float:
         return self._clock.random_bytes(1)[0] / 255

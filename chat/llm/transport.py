@@ -6,7 +6,7 @@ Only a transport: no redirects, no cookies, no decompression, no environment. It
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import aiohttp
@@ -16,6 +16,7 @@ from yarl import URL
 from chat.llm.bodies import read_capped
 
 KEEP_ALIVE_S = 30.0
+Headers = Sequence[tuple[str, str]]
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -59,19 +60,22 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         body = await request.aread()
+        told = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
+        return await self.send(request.method, URL(str(request.url), encoded=True), told, body)
+
+    async def send(self, method: str, url: URL, headers: Headers, body: bytes) -> httpx2.Response:
+        """The response with its body unread. Raises httpx2.TransportError."""
         with _as_httpx_errors():
             response = await self._open_session().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[
-                    (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw
-                ],
+                method,
+                url,
+                headers=headers,
                 data=body or None,
                 allow_redirects=False,
                 skip_auto_headers=_AUTOMATIC,
             )
-        headers = [(bytes(name), bytes(value)) for name, value in response.raw_headers]
-        return httpx2.Response(response.status, headers=headers, stream=_Body(response))
+        answered = [(bytes(name), bytes(value)) for name, value in response.raw_headers]
+        return httpx2.Response(response.status, headers=answered, stream=_Body(response))
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Made on the event loop that uses it."""
@@ -96,14 +100,19 @@ class Transport(httpx2.AsyncBaseTransport):
 class BoundedErrors(httpx2.AsyncBaseTransport):
     """Cuts the bodies of error answers before any client gets to read them whole."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, limit: int = 64_000, timeout_s: float = 5.0) -> None:
+    def __init__(self, inner: Transport, limit: int = 64_000, timeout_s: float = 5.0) -> None:
         self._inner, self._limit, self._timeout_s = inner, limit, timeout_s
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
+        return await self._bounded(await self._inner.handle_async_request(request))
+
+    async def send(self, method: str, url: URL, headers: Headers, body: bytes) -> httpx2.Response:
+        """As `Transport.send`; an answer other than 2xx has been read."""
+        return await self._bounded(await self._inner.send(method, url, headers, body))
+
+    async def _bounded(self, response: httpx2.Response) -> httpx2.Response:
         if response.status_code < 300:
             return response
-        response.request = request
         encoding = response.headers.get("content-encoding", "")
         try:
             body = await read_capped(_reading(response), encoding, self._limit, self._timeout_s)

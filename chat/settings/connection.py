@@ -6,6 +6,7 @@ The key is bound to the host and port it was entered for. Nothing here may repea
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -59,6 +60,12 @@ def check_key(key: SecretStr) -> SecretStr:
     return key
 
 
+@lru_cache(maxsize=16)
+def _authority(url: str) -> str:
+    """Asked for with every request."""
+    return parse_base_url(url).authority
+
+
 class Connection(BaseModel):
     """Which server writes the story. An empty base_url means the demo that is built in."""
 
@@ -97,7 +104,7 @@ class Connection(BaseModel):
     @property
     def authority(self) -> str:
         """host:port of the address, or "" for the demo."""
-        return parse_base_url(self.base_url).authority if self.base_url else ""
+        return _authority(self.base_url) if self.base_url else ""
 
     @property
     def key_to_send(self) -> SecretStr | None:

@@ -59,7 +59,7 @@ class Live:
         """Let a decision look at the state, and make what it returns happen. Raises what the decision raises."""
         self.must_be_writable()
         with self._transaction() as commit:
-            new = decide(State(self.library, self.ledger, self.conn, self._world))
+            new = decide(self._state())
             if not new:
                 return Commit((), self.head.id)
             events, head, fold = self._happen(new, caused_by)
@@ -96,7 +96,7 @@ class Live:
         """A command after which lines of the log itself are others: `then` changes them, `rebuild` writes every row."""
         self.must_be_writable()
         with connections.keys_checked_at_the_end(self.conn), self._transaction() as commit:
-            new = decide(State(self.library, self.ledger, self.conn, self._world))
+            new = decide(self._state())
             salts = self.clock.random_bytes(chain.SALT_BYTES * len(new))
             events, head = log.append(self.conn, self.head, new, self.clock.timestamp(), None, salts)
             then(events)
@@ -195,6 +195,9 @@ class Live:
         self.worlds.move_to_end(chat_id)
         if len(self.worlds) > _WORLDS_KEPT:
             self.worlds.popitem(last=False)
+
+    def _state(self) -> State:
+        return State(self.library, self.ledger, self.conn, self._world, self.head.id)
 
     def _commit(self) -> None:
         self.conn.execute("commit")

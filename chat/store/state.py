@@ -46,6 +46,8 @@ class State(msgspec.Struct, frozen=True):
     ledger: Ledger
     _conn: sqlite3.Connection
     _load: Callable[[str], World]
+    head: int
+    """The id of the last event there is."""
 
     def world(self, chat_id: str) -> World:
         """The chat on its visible line."""

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import HTTPException, Request
 
+from chat.domain.turns import NOT_STORABLE
 from chat.errors import Refused, TextNotStorable
 
 FIELDS_MAX = 200
@@ -76,7 +77,7 @@ async def read_fields(request: Request, *, checked: bool = True) -> Fields:
 
 
 def check_storable(text: str) -> None:
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if NOT_STORABLE.search(text):
         raise TextNotStorable(
             "The text holds a character that cannot be stored (a NUL or half of a broken emoji)."
         )

@@ -10,8 +10,10 @@ import pytest
 from chat.app import running_engine
 from chat.clock import Clock
 from chat.engine.authoring import BotFields, YouFields
+from chat.errors import StoreFull
 from chat.settings import load_settings
 from chat.store import views
+from chat.store.state import Commit, Decide
 from tests.engine.conftest import Stage, answer, asked, begin
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
@@ -46,6 +48,75 @@ async def test_a_reply_to_words_that_were_seen_coming_needs_no_reading(
         await stage.digested()
     assert "Is the lamp lit?" in asked(peer).text
     assert (await stage.turns())[-1].stop_reason == "complete"
+
+
+async def test_words_that_were_seen_coming_are_stored_with_the_beginning_of_the_reply(stage: Stage) -> None:
+    """One commit where the prompt was ready, two where it had to be made; in both chats of the bot."""
+    commits: list[list[str]] = []
+    stage.engine.store.on_commit(lambda commit: commits.append([event.kind for event in commit.events]))
+    for chat_id in (stage.first, stage.second):
+        await typed(stage, '"Is the lamp lit?"', chat_id)
+        await stage.say('"Is the lamp lit?"', chat_id)
+        await stage.digested(chat_id)
+        await stage.engine.anticipation.wait(chat_id)
+        await stage.say('"And now?"', chat_id)
+        await stage.digested(chat_id)
+    begun = [kinds for kinds in commits if "assistant_turn_started" in kinds]
+    assert begun == [["user_turn", "assistant_turn_started"], ["assistant_turn_started"]] * 2
+    turns = await stage.turns()
+    assert [turn.reply_to for turn in turns if turn.role == "assistant"][1:] == [
+        turn.id for turn in turns if turn.role == "user"
+    ]
+
+
+async def test_what_changes_while_the_words_are_sent_is_in_the_prompt(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change comes before the words to the writer, when the model has been asked already."""
+    await stage.say('"The lantern is in the boathouse."', stage.second)
+    await stage.digested(stage.second)
+    await stage.engine.anticipation.wait(stage.first)
+    await typed(stage, '"Where is the lantern?"')
+    async with stage.engine.store.reading() as reader:
+        memory = (await views.memories_of(reader, stage.mira, "main"))[0]
+    changed = {"text": 'You: "The lantern is in the crypt."', "significance": 2}
+    execute = stage.engine.store.execute
+
+    async def after_a_change(decide: Decide, *, drop_draft: str | None = None, **how: str) -> Commit:
+        if drop_draft:
+            await stage.engine.edit(stage.second, "memory", memory.id, changed, memory.revision)
+        return await execute(decide, drop_draft=drop_draft, **how)
+
+    monkeypatch.setattr(stage.engine.store, "execute", after_a_change)
+    before = len(peer.requests)
+    await stage.say('"Where is the lantern?"')
+    texts = [one.text for one in peer.requests[before:] if one.method == "POST" and not one.schema_name]
+    assert ["crypt" in text for text in texts] == [False, True]
+    assert (await stage.turns())[-1].stop_reason == "complete"
+
+
+async def test_words_that_cannot_be_stored_get_no_answer(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were seen coming, so the model was asked; nothing of what it says is shown or stays."""
+    await typed(stage, '"Is the lamp lit?"')
+    before, refusal = await stage.turns(), StoreFull("The disk is full.")
+
+    async def refuse(*_: object, **__: object) -> None:
+        await asyncio.sleep(0.05)
+        raise refusal
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.engine.store, "execute", refuse)
+        with pytest.raises(StoreFull):
+            await stage.engine.take_turn(stage.first, '"Is the lamp lit?"')
+    assert await stage.turns() == before
+    assert stage.engine.runs.get(stage.first) is None
+    await stage.say('"Is the lamp lit?"')
+    assert [turn.text for turn in (await stage.turns())[len(before) :]] == [
+        '"Is the lamp lit?"',
+        '*nods* "Mm-hm."',
+    ]
 
 
 async def test_other_words_than_the_draft_ask_their_own_question(stage: Stage, peer: Peer) -> None:

@@ -92,6 +92,7 @@ class Histories(Erasing):
             self.live.ledger,
             self.live.conn,
             lambda chat: loading.world(self.live.conn, chat),
+            self.live.head.id,
         )
         told = f"""
         select branch_id, max(step) from event_log
@@ -109,6 +110,7 @@ class Histories(Erasing):
             self.live.ledger,
             self.live.conn,
             lambda chat: loading.world(self.live.conn, chat),
+            self.live.head.id,
         )
         for chat in CHATS:
             line = self.live.library.lineage(chat)
@@ -140,7 +142,11 @@ class Histories(Erasing):
                     if (event.step or 0) >= before[0]:
                         words[event.data.turn_id] = (event.step or 0, event.data.text)
             state = State(
-                self.live.library, self.live.ledger, self.live.conn, partial(loading.world, self.live.conn)
+                self.live.library,
+                self.live.ledger,
+                self.live.conn,
+                partial(loading.world, self.live.conn),
+                self.live.head.id,
             )
             for turn in state.recent_turns(chat, 1_000):
                 assert turn.text == words.get(turn.id, (-1, ""))[1]
