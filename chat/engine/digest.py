@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 log = get_logger(__name__)
+UNFORESEEN = ChatError(
+    "Something in the program went wrong while it was worked out; the program's own log says what."
+)
 ANSWER_TOKENS = 700
 WINDOW_TURNS = 16
 FAILED = "failed"
@@ -143,10 +146,16 @@ async def digest(engine: Engine, chat_id: str, turn_id: str, before: Sequence[Me
     if seen is None:
         return
     engine.tell_if_idle(chat_id, "summarizing", "Taking note of what changed.")
-    calls = CallLog()
-    classified, problem = await _ask(engine, seen, before, calls)
-    kept = quarantined(engine, calls.failures, "digest", chat_id, turn_id)
-    await _apply(engine, chat_id, seen, classified, problem, _Spent(calls.records, kept))
+    calls, kept = CallLog(), list[str]()
+    try:
+        classified, problem = await _ask(engine, seen, before, calls)
+        kept += quarantined(engine, calls.failures, "digest", chat_id, turn_id)
+        await _apply(engine, chat_id, seen, classified, problem, _Spent(calls.records, kept))
+    except StoreError:
+        raise
+    except Exception:  # told in the story, where it can be asked for again
+        log.exception("digest_unforeseen")
+        await _apply(engine, chat_id, seen, None, UNFORESEEN, _Spent(calls.records, kept))
 
 
 async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
@@ -259,14 +268,16 @@ async def _apply(
         latest = state.recent_turns(chat_id, 1)
         is_reset = any(step > reply.step for step in world.state.resets.values())
         is_tip = bool(latest) and latest[0].id == reply.id and not is_reset
-        answer = classified.answer if classified else DigestAnswer()
-        done = digests.apply(world, seen.exchange, seen.memories, _digest(answer, seen.ids), is_tip=is_tip)
+        answer = classified.answer if classified and not classified.defaulted else None
+        done = digests.Applied([], ())
+        if answer:
+            said = _digest(answer, seen.ids)
+            done = digests.apply(world, seen.exchange, seen.memories, said, is_tip=is_tip)
         dropped = [*done.dropped, *([problem.message] if problem else [])]
         outcome = _outcome(classified, is_tip)
-        events = done.events if classified and not classified.defaulted else []
         told = digests.finished(reply.id, outcome, dropped, spent.cases, continued=seen.continued)
-        happened = story(chat_id, seen.branch_id, seen.step, *events, told)
-        if is_tip and events is done.events:
+        happened = story(chat_id, seen.branch_id, seen.step, *done.events, told)
+        if is_tip and answer:
             after = foreseen(world, happened)
             closing = scenes.by_signal(after, seen.exchange, answer.scene, seen.ids, engine.clock.new_id)
             happened += story(chat_id, seen.branch_id, seen.step, *closing)

@@ -9,6 +9,7 @@ import pytest
 
 from chat.app import running_engine
 from chat.clock import Clock
+from chat.domain import digest as digests
 from chat.domain.events import DigestFinished
 from chat.domain.memories import Memory
 from chat.settings.schema import Settings
@@ -154,6 +155,26 @@ async def test_a_failed_digest_can_be_asked_for_again(stage: Stage, peer: Peer) 
     await stage.engine.digest_again(stage.first, reply_id)
     await stage.digested()
     assert (await stage.world()).edge(stage.mira, stage.you).affinity == 55
+
+
+async def test_an_answer_the_program_stumbles_over_is_told_and_can_be_asked_for_again(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one chat; the digest of the other, after it, is applied as ever."""
+
+    def stumbles(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "apply", stumbles)
+        reply_id = await stage.say('"Good evening."')
+        await stage.digested()
+    assert (await stage.turn(reply_id)).digest_outcome == "failed"
+    other = await stage.say('"Good evening."', stage.second)
+    await stage.digested(stage.second)
+    await stage.engine.digest_again(stage.first, reply_id)
+    await stage.digested()
+    assert [(await stage.turn(one)).digest_outcome for one in (reply_id, other)] == ["ok", "ok"]
 
 
 async def test_a_digest_is_never_applied_twice(stage: Stage, peer: Peer) -> None:
