@@ -7,7 +7,7 @@ in which one database takes the place of another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ from chat.engine import recovery, schedule
 from chat.engine.backup_facts import when
 from chat.errors import BackupRunning, ChatError, StoreDamaged, StoreError, TurnRunning
 from chat.observe import get_logger
-from chat.store import backup, restore
+from chat.store import backup, copies, restore
 from chat.store.backup_folder import Backup
 from chat.store.restore import Preview, Restored
 
@@ -54,6 +54,12 @@ class Backups:
     async def all(self) -> list[Backup]:
         """Every backup, the last made first."""
         return await asyncio.to_thread(backup.listing, self._engine.settings)
+
+    async def outdated(self, found: Sequence[Backup]) -> set[str]:
+        """The names of those that still hold words which were deleted for good since."""
+        with suppress(StoreError):  # the way back from a database that cannot be read leads over this list
+            return copies.still_holding(found, await self._engine.store.erased())
+        return set()
 
     async def make(self, reason: str = "by-hand") -> Backup:
         """Back up everything. Raises BackupRunning, StoreError. Goes on when whoever asked does not wait."""

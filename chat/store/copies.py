@@ -5,12 +5,24 @@ Tells which of them hold an event, and takes those away when the player asks for
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from chat.domain.events import WordsErased
 from chat.settings import Settings
-from chat.store import backup
+from chat.store import backup, log
 from chat.store.backup_folder import Backup, BackupFolder
+
+_ERASURES = f"{log.SELECT} where kind = 'words_erased' order by id"
+
+
+class Span(NamedTuple):
+    """What was deleted for good: a log holds some of it from one event on, until another tells that it went."""
+
+    first_id: int
+    erased_id: int
 
 
 class Copies(NamedTuple):
@@ -27,6 +39,21 @@ def holding(settings: Settings, event_id: int, before_id: int = 1 << 62) -> Copi
     ours = (one for one in found if one.manifest and _holds(one, event_id, before_id))
     others = (one for one in found if not one.manifest)
     return Copies(tuple(ours), tuple(others), tuple(_damaged(settings)))
+
+
+def erased(conn: sqlite3.Connection) -> list[Span]:
+    """Everything that was deleted for good so far."""
+    told = log.events_of(conn.execute(_ERASURES))
+    return [
+        Span(min(one.data.events), one.id)
+        for one in told
+        if isinstance(one.data, WordsErased) and one.data.events
+    ]
+
+
+def still_holding(found: Iterable[Backup], spans: Sequence[Span]) -> set[str]:
+    """The names of those that were made while some of it was still there."""
+    return {one.name for one in found if any(_holds(one, *span) for span in spans)}
 
 
 def discard(settings: Settings, event_id: int, before_id: int) -> None:

@@ -16,7 +16,7 @@ from chat.settings import Settings
 from chat.store import connections, mend
 from chat.store.access import obstacle
 from chat.store.backup import sweep_work
-from chat.store.copies import Copies, holding
+from chat.store.copies import Copies, Span, erased, holding
 from chat.store.erase import Wanted, erase, first_event
 from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
@@ -165,6 +165,10 @@ class Store:
     async def copies(self, wanted: Wanted) -> Copies:
         """Backups and damaged databases that hold some of this already."""
         return await asyncio.to_thread(self._copies, wanted)
+
+    async def erased(self) -> list[Span]:
+        """What was deleted for good so far, for telling which copies still hold it."""
+        return await asyncio.to_thread(self._erased)
 
     async def erase(self, wanted: Wanted) -> Commit:
         """Delete for good: out of the log and every table, in one transaction. Raises NotFound.
@@ -322,6 +326,10 @@ class Store:
     def _copies(self, wanted: Wanted) -> Copies:
         with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
             return holding(self._settings, first_event(conn, wanted))
+
+    def _erased(self) -> list[Span]:
+        with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
+            return erased(conn)
 
     def _reopen(self) -> None:
         """On the writer's thread. A database that cannot be opened leaves a store that refuses every command."""

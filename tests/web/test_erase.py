@@ -144,6 +144,22 @@ async def test_copies_go_too_when_that_is_ticked(connected: Visitor) -> None:
     assert (kept["reason"], kept["verified"]) == ("after-delete", True)
 
 
+async def test_the_list_of_backups_says_which_still_hold_what_was_deleted(connected: Visitor) -> None:
+    _, chat, _, _ = await played(connected)
+    settings, clock = connected.engine.settings, connected.engine.clock
+    await asyncio.to_thread(backup.make, settings, clock, "daily")
+    assert "deleted for good" not in (await connected.get("/backups")).text
+    await connected.post(f"/chats/{chat}/delete", HTMX, name=f"The {WORD}", back_up="on")
+    await asyncio.to_thread(backup.make, settings, clock, "by-hand")
+    kept = (await connected.json("/backups"))["backups"]
+    assert sorted((one["reason"], one["holds_deleted"]) for one in kept) == [
+        ("before-delete", True),
+        ("by-hand", False),
+        ("daily", True),
+    ]
+    assert (await connected.get("/backups")).text.count("words that you deleted for good later") == 2
+
+
 async def test_a_reply_that_is_being_written_is_not_deleted_by_the_way(
     connected: Visitor, peer: Peer
 ) -> None:

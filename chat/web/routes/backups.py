@@ -24,12 +24,12 @@ async def get_backups(request: Request) -> Response:
     """Every backup, the newest first: age, size, what it holds, and whether it was tried out."""
     engine = engine_of(request)
     found = await engine.backups.all()
-    now = engine.clock.now()
+    now, outdated = engine.clock.now(), await engine.backups.outdated(found)
     if wants_json(request):
-        told = [backup_facts(one, now) for one in found]
+        told = [{**backup_facts(one, now), "holds_deleted": one.name in outdated} for one in found]
         return json_response({"backups": told, "stage": engine.backups.stage, "folder": _folder(engine)})
     view = {
-        "backups": [_shown(engine, one) for one in found],
+        "backups": [_shown(engine, one) | {"holds_deleted": one.name in outdated} for one in found],
         "stage": engine.backups.stage,
         "folder": _folder(engine),
         "notice": Notice.of(problem) if (problem := engine.backups.problem) else None,
