@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from chat.domain.events import BranchSelected, ContainerCreated, Event, SceneOpened
+from chat.domain.events import BranchSelected, ContainerCreated, Event, Payload, SceneOpened
 from chat.domain.records import Change, Drop, Put, Record
 
 if TYPE_CHECKING:
@@ -46,12 +46,13 @@ class PlaceName(Record, frozen=True):
     name: str
 
 
-_KINDS = frozenset({SceneOpened, ContainerCreated})
+KINDS: frozenset[type[Payload]] = frozenset({SceneOpened, ContainerCreated})
+"""What `changes` is not empty for."""
 
 
 def changes(event: Event) -> list[Change]:
     """The rows of a story event of any branch; empty for most."""
-    if type(event.data) not in _KINDS:
+    if type(event.data) not in KINDS:
         return []
     chat_id = event.stream.removeprefix("chat:")
     match event.data:

@@ -47,10 +47,15 @@ class Ledger(Record, frozen=True):
 
 def evolve(ledger: Ledger, event: Event) -> tuple[Ledger, list[Change]]:
     """The totals after one ledger event, and the rows that changed."""
+    totals, calls = told(ledger, event)
+    return totals, [Put(totals), *calls]
+
+
+def told(ledger: Ledger, event: Event) -> tuple[Ledger, list[Change]]:
+    """The same without the row of the totals, which many events in a row need only once."""
     data = event.data
     if not isinstance(data, ModelCallFinished):
-        gapped = replace(ledger, accepted_gaps=ledger.accepted_gaps + 1)
-        return gapped, [Put(gapped)]
+        return replace(ledger, accepted_gaps=ledger.accepted_gaps + 1), []
     totals = replace(
         ledger,
         calls=ledger.calls + 1,
@@ -58,7 +63,7 @@ def evolve(ledger: Ledger, event: Event) -> tuple[Ledger, list[Change]]:
         completion_tokens=ledger.completion_tokens + data.completion_tokens,
         cost_nano_usd=ledger.cost_nano_usd + (data.cost_nano_usd or 0),
     )
-    return totals, [Put(totals), Put(_call(event, data))]
+    return totals, [Put(_call(event, data))]
 
 
 def _call(event: Event, data: ModelCallFinished) -> ModelCall:

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from chat.domain.events import AssistantTurn, AssistantTurnStarted, DigestFinished, Event, UserTurn
+from chat.domain.events import AssistantTurn, AssistantTurnStarted, DigestFinished, Event, Payload, UserTurn
 from chat.domain.records import Change, Put, Record, Set
 from chat.domain.segments import Segment
 from chat.errors import BlankText, TextNotStorable, TextTooLong
@@ -56,42 +56,21 @@ class Turn(Record, frozen=True):
     digest_outcome: str = ""
 
 
-_ABOUT_TURNS = frozenset({UserTurn, AssistantTurnStarted, AssistantTurn, DigestFinished})
+_encode = msgspec.json.Encoder().encode
 
 
 def changes(event: Event) -> list[Change]:
     """The turn row an event makes or completes; empty for events that are not about a turn."""
-    if type(event.data) not in _ABOUT_TURNS:
-        return []
-    match event.data:
-        case UserTurn():
-            return [Put(_said(event, event.data))]
-        case AssistantTurnStarted():
-            return [Put(_started(event, event.data))]
-        case AssistantTurn(origin="opening"):
-            return [
-                Put(Turn(**_place(event, event.data.turn_id), role="assistant", **_ended(event, event.data)))
-            ]
-        case AssistantTurn():
-            return [_finished(event, event.data)]
-        case DigestFinished(continued=False):
-            return [Set(Turn.table, (event.data.turn_id,), {"digest_outcome": event.data.outcome})]
-        case _:
-            return []
-
-
-def _place(event: Event, turn_id: str) -> dict[str, Any]:
-    return {
-        "id": turn_id,
-        "chat_id": event.stream.removeprefix("chat:"),
-        "branch_id": event.branch_id or "",
-        "step": event.step or 0,
-    }
+    case = _CASES.get(type(event.data))
+    return case(event, event.data) if case else []
 
 
 def _said(event: Event, data: UserTurn) -> Turn:
     return Turn(
-        **_place(event, data.turn_id),
+        id=data.turn_id,
+        chat_id=event.stream.removeprefix("chat:"),
+        branch_id=event.branch_id or "",
+        step=event.step or 0,
         role="user",
         speaker=data.speaker,
         text=data.text,
@@ -107,7 +86,10 @@ def _said(event: Event, data: UserTurn) -> Turn:
 
 def _started(event: Event, data: AssistantTurnStarted) -> Turn:
     return Turn(
-        **_place(event, data.turn_id),
+        id=data.turn_id,
+        chat_id=event.stream.removeprefix("chat:"),
+        branch_id=event.branch_id or "",
+        step=event.step or 0,
         role="assistant",
         speaker=data.speaker,
         text="",
@@ -143,11 +125,43 @@ def _ended(event: Event, data: AssistantTurn) -> dict[str, Any]:
     }
 
 
+def _opened(event: Event, data: AssistantTurn) -> Turn:
+    return Turn(
+        id=data.turn_id,
+        chat_id=event.stream.removeprefix("chat:"),
+        branch_id=event.branch_id or "",
+        step=event.step or 0,
+        role="assistant",
+        **_ended(event, data),
+    )
+
+
 def _finished(event: Event, data: AssistantTurn) -> Set:
-    values = _ended(event, data) | {"is_running": 0, "truncated": int(data.truncated)}
-    for name in ("segments", "present"):
-        values[name] = msgspec.json.encode(values[name]).decode()
+    values = _ended(event, data)
+    values["is_running"] = 0
+    values["truncated"] = int(data.truncated)
+    values["segments"] = _encode(data.segments).decode()
+    values["present"] = _encode(data.present).decode()
     return Set(Turn.table, (data.turn_id,), values)
+
+
+def _digested(event: Event, data: DigestFinished) -> list[Change]:
+    """That of what was written on to a reply is kept with its version, see the world."""
+    return [] if data.continued else [Set(Turn.table, (data.turn_id,), {"digest_outcome": data.outcome})]
+
+
+def _replied(event: Event, data: AssistantTurn) -> list[Change]:
+    return [Put(_opened(event, data)) if data.origin == "opening" else _finished(event, data)]
+
+
+_CASES: dict[type[Payload], Callable[[Event, Any], list[Change]]] = {
+    UserTurn: lambda event, data: [Put(_said(event, data))],
+    AssistantTurnStarted: lambda event, data: [Put(_started(event, data))],
+    AssistantTurn: _replied,
+    DigestFinished: _digested,
+}
+KINDS = frozenset(_CASES)
+"""What `changes` may be not empty for."""
 
 
 def check_text(text: str, limit_chars: int) -> str:

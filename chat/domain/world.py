@@ -112,10 +112,20 @@ Step = tuple[World, list[Change]]
 
 def evolve(world: World, event: Event) -> Step:
     """The world after one visible event of its chat, and the rows that changed. Turn rows come from `turns.changes`."""
-    after, changes = _CASES[type(event.data)](world, event, event.data)
-    state = replace(after.state, head_step=max(after.state.head_step, event.step or 0), last_ts=event.ts)
-    changes.append(Put(state))
-    return replace(after, state=state), changes
+    after, changes = told(world, event)
+    after = standing(after, event.step or 0, event.ts)
+    changes.append(Put(after.state))
+    return after, changes
+
+
+def told(world: World, event: Event) -> Step:
+    """The same without where the line stands then, which many events in a row need only once: see `standing`."""
+    return _CASES[type(event.data)](world, event, event.data)
+
+
+def standing(world: World, step: int, ts: str) -> World:
+    """The world with the last of its events at this time, and none of them beyond this step but those before."""
+    return _state(world, head_step=max(world.state.head_step, step), last_ts=ts)
 
 
 def foreseen(world: World, events: Sequence[NewEvent]) -> World:

@@ -52,10 +52,11 @@ _MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
 }
 """What a primary code of SQLite means for a player; an empty step is that of the error's own class."""
 
-_EVERY_CONNECTION = """
+_CACHE_KB, _LARGE_CACHE_KB = 64_000, 128_000
+_EVERY_CONNECTION = f"""
 pragma foreign_keys = on;
 pragma temp_store = memory;
-pragma cache_size = -64000;
+pragma cache_size = -{_CACHE_KB};
 pragma mmap_size = 268435456;
 """
 _WRITER = f"""
@@ -117,6 +118,16 @@ def keys_checked_at_the_end(conn: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         conn.execute("pragma foreign_keys = on")
+
+
+@contextmanager
+def writing_much(conn: sqlite3.Connection) -> Iterator[None]:
+    """More pages are kept until the commit: one that had to go before may change again and be written twice."""
+    conn.execute(f"pragma cache_size = -{_LARGE_CACHE_KB}")
+    try:
+        yield
+    finally:
+        conn.execute(f"pragma cache_size = -{_CACHE_KB}")
 
 
 @contextmanager

@@ -76,7 +76,10 @@ def event_of(row: Sequence[Any]) -> Event:
 
 def events_of(rows: Iterable[Sequence[Any]]) -> Iterator[Event]:
     """Events from rows of `SELECT`, without those whose words were erased. Raises UnknownEvent also for a blank."""
-    return (event_of(row) for row in rows if row[8] != BLANK or row[4] not in CATALOGUE)
+    for event_id, stream, branch_id, step, kind, version, ts, caused_by, body in rows:
+        if body != BLANK or kind not in CATALOGUE:
+            data = decode(kind, version, body)
+            yield Event(event_id, stream, branch_id, step, kind, data.version, ts, caused_by, data)
 
 
 def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
 from chat.domain import library as libraries
 from chat.domain import world as worlds
-from chat.domain.events import LEDGER, LIBRARY, chat_stream
+from chat.domain.events import LEDGER, LIBRARY, Event, Payload, chat_stream
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
-from chat.domain.records import Put
+from chat.domain.lineage import Lineage
+from chat.domain.records import Change, Put
 from chat.domain.tables import TABLES
 from chat.domain.world import World
 from chat.errors import StoreDamaged
-from chat.store import jump, log, search_index, undo
+from chat.store import connections, jump, log, search_index, undo
 from chat.store.rows import Buffer
 
-_FLUSH_AT = 2_000
+_FLUSH_AT = 1_000
+"""Changes; rows are written while they are still in the processor's cache."""
 _LIBRARY_EVENTS = f"{log.SELECT} where stream = '{LIBRARY}' order by id"
 _OTHER_EVENTS = f"{log.SELECT} where stream <> '{LIBRARY}' order by id"
 _NEVER = 1 << 62
@@ -37,12 +39,11 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
 
     The caller holds the transaction and has the checks of foreign keys off; they are made here, all at once.
     """
-    with search_index.written_at_the_end(conn):
+    with search_index.written_at_the_end(conn), connections.writing_much(conn), _no_garbage_sought():
         for table in reversed(TABLES):
             conn.execute(f"delete from {table}")
         undo.forget(conn)
-        with _no_garbage_sought():
-            _with_undo(conn)
+        _with_undo(conn)
     if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
         raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")
     conn.execute(_DONE, (fingerprint,))
@@ -92,31 +93,65 @@ def _fold(
     source: sqlite3.Connection, buffer: Buffer, library: Library, ends: Mapping[str, int]
 ) -> list[World]:
     """The worlds of all chats before the events at `ends` (by stream; to the last without one), their rows written."""
-    cuts = {chat_stream(chat_id): dict(library.lineage(chat_id)) for chat_id in library.chats}
-    known: dict[str, World] = {stream: worlds.empty(stream.removeprefix("chat:")) for stream in cuts}
+    stories = {
+        chat_stream(chat_id): _Story(
+            worlds.empty(chat_id), library.lineage(chat_id), ends.get(chat_stream(chat_id), _NEVER)
+        )
+        for chat_id in library.chats
+    }
     ledger = Ledger()
-    last_steps: dict[str, int] = {}
     for event in log.events_of(source.execute(_OTHER_EVENTS)):
-        stream = event.stream
-        if stream == LEDGER:
-            ledger, changes = ledgers.evolve(ledger, event)
+        if event.stream == LEDGER:
+            ledger, changes = ledgers.told(ledger, event)
         else:
-            branch, step = event.branch_id or "", event.step or 0
-            if step > last_steps.get(branch, 0):
-                last_steps[branch] = step
-            changes = turns.changes(event)
-            changes += landmarks.changes(event)
-            if step <= cuts[stream].get(branch, -1) and event.id < ends.get(stream, _NEVER):
-                known[stream], more = worlds.evolve(known[stream], event)
-                more.pop()  # the last is always the state's row, which is written once, at the end
-                changes += more
+            changes = stories[event.stream].changes(event)
         buffer.take(changes)
         if buffer.size > _FLUSH_AT:
             buffer.flush()
+    told = [story.told() for story in stories.values()]
+    last_steps = {branch: step for story in stories.values() for branch, step in story.last_steps.items()}
     buffer.take(landmarks.all_left(library, last_steps))
-    buffer.take([Put(world.state) for world in known.values() if world.state.last_ts])
+    buffer.take([Put(world.state) for world in told if world.state.last_ts])
+    buffer.take([Put(ledger)] if ledger != Ledger() else [])
     buffer.flush()
-    return list(known.values())
+    return told
+
+
+_OF_ANY_LINE: dict[type[Payload], Callable[[Event], list[Change]]] = {
+    **dict.fromkeys(turns.KINDS, turns.changes),
+    **dict.fromkeys(landmarks.KINDS, landmarks.changes),
+}
+"""Rows that are the same whichever line is selected. No kind has two of them."""
+
+
+class _Story:
+    """One chat while it is told: how far each branch is visible, and where the line stands."""
+
+    __slots__ = ("cuts", "end", "head_step", "last_steps", "last_ts", "world")
+
+    def __init__(self, world: World, line: Lineage, end: int) -> None:
+        self.world, self.end = world, end
+        self.cuts = dict(line)
+        self.last_steps: dict[str, int] = {}
+        self.head_step, self.last_ts = 0, ""
+
+    def changes(self, event: Event) -> list[Change]:
+        """The rows an event changes, without the state of the chat."""
+        branch, step = event.branch_id or "", event.step or 0
+        if step > self.last_steps.get(branch, 0):
+            self.last_steps[branch] = step
+        changes: list[Change] = []
+        if step <= self.cuts.get(branch, -1) and event.id < self.end:
+            self.world, changes = worlds.told(self.world, event)
+            self.last_ts = event.ts
+            if step > self.head_step:
+                self.head_step = step
+        rows = _OF_ANY_LINE.get(type(event.data))
+        return rows(event) + changes if rows else changes
+
+    def told(self) -> World:
+        """The world as it stands."""
+        return worlds.standing(self.world, self.head_step, self.last_ts)
 
 
 def _library(source: sqlite3.Connection, buffer: Buffer) -> Library:

@@ -24,10 +24,11 @@ _ROWS_IN_A_STATEMENT = 16
 class _Pending:
     """Changes of one table that are not written yet, by key."""
 
-    __slots__ = ("drops", "key_of", "puts", "sets")
+    __slots__ = ("columns", "drops", "key_of", "puts", "sets")
 
     def __init__(self, table: str) -> None:
         self.key_of = key_of(TABLES[table])
+        self.columns = _columns(table)
         self.puts: dict[Row, Record | list[Any]] = {}
         self.sets: dict[Row, dict[str, Any]] = {}
         self.drops: dict[Row, None] = {}
@@ -63,9 +64,10 @@ class Buffer:
         waiting = pending.puts.get(key)
         if waiting is not None:
             row = waiting if isinstance(waiting, list) else list(waiting.row())
-            for name, value in change.values.items():
-                row[_columns(change.table)[name]] = value
             pending.puts[key] = row
+            columns = pending.columns
+            for name, value in change.values.items():
+                row[columns[name]] = value
         elif key not in pending.drops:
             pending.sets.setdefault(key, {}).update(change.values)
 

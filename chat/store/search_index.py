@@ -17,6 +17,9 @@ from chat.domain.records import Row
 
 _TRIGGERS = "select name, sql from sqlite_master where type = 'trigger' and tbl_name = 'memories'"
 _REBUILD = "insert into memories_fts (memories_fts) values ('rebuild')"
+_IN_MEMORY = "insert into memories_fts (memories_fts, rank) values ('hashsize', ?)"
+_BYTES_AT_ONCE, _BYTES_OTHERWISE = 16 << 20, 1 << 20
+"""What is indexed is gathered up to this size and then written in order; the second is what SQLite does by itself."""
 _TAKE_OUT = """
 insert into memories_fts (memories_fts, rowid, text, keys)
 select 'delete', place, text, keys from memories where {} order by place
@@ -71,6 +74,8 @@ def written_at_the_end(conn: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
+        conn.execute(_IN_MEMORY, (_BYTES_AT_ONCE,))
         conn.execute(_REBUILD)
+        conn.execute(_IN_MEMORY, (_BYTES_OTHERWISE,))
         for _, sql in triggers:
             conn.execute(sql)

@@ -44,7 +44,7 @@ from chat.domain.memories import Memory
 from chat.domain.tables import TABLES
 from chat.errors import Refused
 from chat.settings import load_settings
-from chat.store import loading
+from chat.store import loading, log
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
 from chat.store.rows import select
@@ -112,8 +112,8 @@ class Telling(RuleBasedStateMachine):
         ).state.head_step + 1
 
     def some_place(self, chat: str, share: float) -> tuple[str, int] | None:
-        """Branch and step of some story event of the chat, on whatever branch."""
-        of_chat = "select branch_id, step from event_log where stream = ? order by id"
+        """Branch and step of some story event of the chat, on whatever branch; not of one whose words were erased."""
+        of_chat = f"select branch_id, step from event_log where stream = ? and {log.TOLD} order by id"
         found = self.live.conn.execute(of_chat, (chat_stream(chat),)).fetchall()
         return found[int(share * (len(found) - 1))] if found else None
 

@@ -136,7 +136,7 @@ class Histories(Erasing):
             for event in log.events_of(self.live.conn.execute(of_chat, (chat_stream(chat),))):
                 is_change = isinstance(event.data, UserTurnEdit | TurnEdited | TurnContinued)
                 if isinstance(event.data, UserTurn | AssistantTurn):
-                    words[event.data.turn_id] = (-1, event.data.text)
+                    words.setdefault(event.data.turn_id, (-1, event.data.text))
                 elif is_change and is_visible(line, event.branch_id, event.step):
                     before = words.get(event.data.turn_id, (-1, ""))
                     if (event.step or 0) >= before[0]:
