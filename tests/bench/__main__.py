@@ -27,6 +27,7 @@ from tests.bench import (
     rewind,
     start,
     tokens,
+    turns,
 )
 from tests.bench.figures import Line, Measure, Scale, Skipped
 
@@ -36,6 +37,7 @@ FIGURES: dict[str, Measure] = {
     "rewind": rewind.measure,
     "tokens": tokens.measure,
     "first-token": first_token.measure,
+    "turns": turns.measure,
     "relay": relay.measure,
     "start": start.measure,
     "pages": pages.measure,

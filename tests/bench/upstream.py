@@ -5,8 +5,8 @@
 What it does is named in the words of the player, the last such mark counts:
 `bench:flood:N` N tokens, many in a write; `bench:steady:N` the same with one write each; `bench:pace:N` one every
 10 ms with the time of sending in it; `bench:prose:N` N at that pace, in paragraphs; `bench:tell:N` text N of the
-pool, at once. Floods begin with a stamped token.
-A question for a structured answer gets an empty object.
+pool, at once; `bench:note:N` the same, and what is asked about it has an answer. Floods begin with a stamped token.
+Any other question for a structured answer gets an empty object.
 """
 
 from __future__ import annotations
@@ -24,13 +24,29 @@ from functools import cache
 from tests.bench.stories import Words
 
 PACE_S = 0.01
-_MARK = re.compile(rb"bench:(flood|steady|pace|prose|tell):(\d+)")
+_MARK = re.compile(rb"bench:(flood|steady|pace|prose|tell|note):(\d+)")
 _TOKENS_IN_A_WRITE = 64
 WORDS_OF_A_PARAGRAPH = 60
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
+_NOTES = {
+    "feelings": [
+        {
+            "source": "Mira",
+            "target": "Alex",
+            "affinity": 1,
+            "trust": 1,
+            "reason": "A kind word.",
+            "cites": [1],
+        }
+    ],
+    "facts": [{"owner": "Mira", "about": "Alex", "text": "Alex likes lamps.", "cites": [1]}],
+    "minutes": 3,
+    "minutes_cites": [1],
+    "significance": 1,
+}
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -135,13 +151,19 @@ def _answered(number: int) -> Iterator[bytes]:
     yield event("{}")
 
 
+def _noted(number: int) -> Iterator[bytes]:
+    yield event(json.dumps(_NOTES))
+
+
 _ACTS = {
     "flood": _flooded,
     "steady": _steady,
     "pace": _paced,
     "prose": _prose,
     "tell": _told,
+    "note": _told,
     "answer": _answered,
+    "answer-note": _noted,
 }
 
 
@@ -160,7 +182,7 @@ def _serve(connection: socket.socket) -> None:
 def _asked(body: bytes) -> tuple[str, int]:
     marks = _MARK.findall(body)
     if b'"response_format"' in body or not marks:
-        return "answer", 0
+        return "answer-note" if marks and marks[-1][0] == b"note" else "answer", 0
     kind, number = marks[-1]
     return kind.decode(), int(number)
 
