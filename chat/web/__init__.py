@@ -2,3 +2,7 @@
 
 It decides nothing; it calls the engine and shows what the store reads.
 """
+
+from chat.web import lean
+
+lean.spare()

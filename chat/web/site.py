@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from chat.clock import Clock
 from chat.settings import Settings
-from chat.web import assets, failures, stream
+from chat.web import assets, failures, lean, stream
 from chat.web.assets import Assets
 from chat.web.pages import environment
 from chat.web.routes import (
@@ -61,6 +61,7 @@ ROUTERS = (
 
 def create_site(settings: Settings, *, clock: Clock, lifespan: Lifespan, port: int | None = None) -> FastAPI:
     """The app. Its lifespan sets `app.state.engine` before the first request and stops it after the last."""
+    lean.give_back()
     site = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     files = Assets()
     site.state.assets = files

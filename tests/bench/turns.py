@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -20,8 +22,10 @@ from tests.bench.served import Served, served
 from tests.bench.stories import Words, story_of_turns
 from tests.support.sse import EventStream
 
-SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
+LENGTHS, LENGTHS_QUICK = (100, 10_000, 100_000), (100, 1_000, 10_000)
+"""A prompt and recall look at a bounded part of a story. The shortest has less than that, the other two have more."""
 FLAT = 1.15
+Rounds = list[list[tuple[float, float]]]
 SETTLED_S = 0.2
 """After the digest, for the checkpoint and for what is read ahead."""
 
@@ -59,24 +63,33 @@ class Seat:
 
 
 def measure(scale: Scale) -> list[Line]:
-    turns = scale.of(LONG, LONG_QUICK)
-    short, long = story_of_turns(SHORT), story_of_turns(turns)
-    with tempfile.TemporaryDirectory(prefix="chat-bench-turns-") as name, upstream() as port:
-        first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
-        with served(first, port) as few, served(second, port) as many:
-            seats = Seat(few, first.chats[0]), Seat(many, second.chats[0])
-            rounds = _rounds(seats, scale.of(6, 3))
-    whole = summed([(many, few) for (few, _), (many, _) in rounds])
-    after = summed([(many, few) for (_, few), (_, many) in rounds])
+    lengths = LENGTHS_QUICK if scale.quick else LENGTHS
+    with (
+        tempfile.TemporaryDirectory(prefix="chat-bench-turns-") as name,
+        upstream() as port,
+        ExitStack() as stack,
+    ):
+        seats = []
+        for length in lengths:
+            story = story_of_turns(length).copy_to(Path(name) / str(length))
+            seats.append(Seat(stack.enter_context(served(story, port)), story.chats[0]))
+        rounds = _rounds(seats, scale.of(4, 3))
     return [
-        at_most(
-            f"CPU of a turn, {turns:,} turns", ms(whole[0]), f"{ms(whole[1])} at {SHORT}", whole[2], FLAT
-        ),
-        at_most("  of it after the reply", ms(after[0]), f"{ms(after[1])} at {SHORT}", after[2], FLAT),
+        line
+        for part, what in ((0, "CPU of a turn"), (1, "  of it after the reply"))
+        for short in (0, 1)
+        for line in [_grown(rounds, what, part, lengths, short)]
     ]
 
 
-def _rounds(seats: tuple[Seat, Seat], turns: int) -> list[list[tuple[float, float]]]:
+def _grown(rounds: Rounds, what: str, part: int, lengths: Sequence[int], short: int) -> Line:
+    """The longest story beside a shorter one."""
+    late, early, ratio = summed([(one[-1][part], one[short][part]) for one in rounds])
+    beside = f"{ms(early)} at {lengths[short]:,}"
+    return at_most(f"{what}, {lengths[-1]:,} turns", ms(late), beside, ratio, FLAT)
+
+
+def _rounds(seats: Sequence[Seat], turns: int) -> Rounds:
     """What a turn cost in each chat, both in turn, for each round: the median of so many turns."""
     for _ in range(4):
         for seat in seats:
