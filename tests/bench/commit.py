@@ -129,7 +129,8 @@ class Recorder:
         if sql == "begin immediate":
             self.transactions.append([])
         elif sql.lstrip()[:6].lower() in ("insert", "update", "delete"):
-            self.transactions[-1].append((sql, values))
+            one = tuple(values) if isinstance(values, list) else values  # a list means many, in `Bare`
+            self.transactions[-1].append((sql, one))
         return self._conn.execute(sql, values)
 
     def executemany(self, sql: str, rows: Iterator[Any]) -> sqlite3.Cursor:
