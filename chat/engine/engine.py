@@ -47,6 +47,7 @@ from chat.engine.publish import publish
 from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.server_notes import ServerNotes
 from chat.engine.snapshots import Snapshots
+from chat.engine.sweeping import Sweeping
 from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Unstored, start_reply
 from chat.errors import NotFound, StoreFull, StoreReadOnly
@@ -85,6 +86,7 @@ class Engine:
         self.own_ports: tuple[int, ...] = ()
         self.backups = Backups(self)
         self.snapshots = Snapshots(self)
+        self.sweeping = Sweeping(self)
         self.media = Media(settings.media_dir)
         self.erasing = Erasing(self)
         self.local_servers = LocalServers(self)
@@ -102,9 +104,8 @@ class Engine:
 
         A store with a fault is only read: every page says so, and nothing is written.
         """
-        self.backups.start()
-        self.snapshots.start()
-        self.faults.start()
+        for one in (self.backups, self.snapshots, self.sweeping, self.faults):
+            one.start()
         if self.store.fault:
             return
         try:
@@ -120,12 +121,9 @@ class Engine:
             await run.stop("shutdown")
         for run in self.runs.all():
             await run.finished.wait()
-        await self.faults.stop()
-        await self.digests.stop()
-        await self.anticipation.stop()
-        await self.backups.stop()
-        await self.snapshots.stop()
-        await self.local_servers.stop()
+        writing = (self.faults, self.digests, self.anticipation, self.backups, self.sweeping, self.snapshots)
+        for one in (*writing, self.local_servers):
+            await one.stop()
         self.hub.close()
 
     # Who is asked

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +18,9 @@ from chat.domain.events import Event, chat_stream
 from chat.domain.lineage import Lineage
 from chat.domain.tables import PER_CHAT
 from chat.domain.world import World
-from chat.store import loading, log, search_index, snapshots, undo
-from chat.store.rows import Buffer, delete_rows
+from chat.store import abandoned, loading, log, search_index, snapshots, undo
+from chat.store.abandoned import Span
+from chat.store.rows import HIDEABLE, Buffer, delete_rows
 from chat.store.snapshot_file import Header, UnusableSnapshot
 from chat.store.snapshots import Snapshots
 
@@ -31,6 +32,10 @@ _NEAR_EVENTS = 3_000
 _EVENTS_IN_A_STEP = 24
 _RECENT_LOOKED_AT = 500
 _MANY_MEMORIES = 500
+_MANY_STEPS = 1_000
+"""So many steps that go are worth hiding."""
+_MOST_KEPT = 100
+"""Events that stay, although later than the first that goes: late results of what stays."""
 
 _OF_PLACE = """
 select {what} from event_log indexed by event_log_place
@@ -40,6 +45,7 @@ _FIRST_OF_PLACE = _OF_PLACE.format(what="min(id)")
 _IS_ANY_BELOW = _OF_PLACE.format(what="1") + "and id < :floor limit 1"
 _IS_ANY = _OF_PLACE.format(what="1") + "limit 1"
 _FROM = "from event_log where stream = ? and id >= ? and id < ?"
+_PLACES_BEFORE = "select id, branch_id, step from event_log where stream = ? and id < ? order by id"
 _PLACES_FROM = f"select branch_id, step {_FROM}"
 _EVENTS_FROM = f"{log.SELECT.removesuffix(' from event_log')} {_FROM} order by id"
 _IDS_OF_LINE = """
@@ -50,6 +56,8 @@ where event.id >= :from and event.id < :before
 _COUNT_OF_LINE = f"select count(*) from ({_IDS_OF_LINE})"
 _OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
 _MEMORIES = "select (select count(*) from memories where chat_id = ?), (select count(*) from memories)"
+_IDS_FROM = f"{_IDS_OF_LINE} order by event.id limit {_MOST_KEPT + 1}"
+_HEAD_STEP = "select head_step from chat_state where chat_id = ?"
 _LATEST = f"""
 select branch_id, step, ts from event_log where stream = ? and id < ? and {log.TOLD} order by id desc limit ?
 """
@@ -98,9 +106,11 @@ class Jump:
 
     def from_line(self, old: Lineage) -> World:
         """The world on the new line, its rows written. Costs what lies between both lines where that is recent."""
+        if self._shows_hidden():
+            return self.from_snapshot() or self.anew()
         step = self._step_before(apart(old, self._line))
         if step is None or self._count_from(step) > _NEAR_EVENTS:
-            world = self.from_snapshot(step or 0)
+            world = self._leaving_behind(old) or self.from_snapshot(step or 0)
             if world is not None:
                 return world
         if step is not None:
@@ -122,7 +132,7 @@ class Jump:
             is_touched = True
             try:
                 with self._index_written(header.counts["memories"]):
-                    return self._gone_on(path, header)
+                    return self._gone_on(path, header, snapshots.restore)
             except (UnusableSnapshot, undo.Damaged, OSError) as problem:
                 assert self._snapshots is not None
                 self._snapshots.leave_aside(path, problem)
@@ -135,8 +145,69 @@ class Jump:
             clear(self._conn, self._chat_id)
             return self._fold_on(worlds.empty(self._chat_id), 0)
 
-    def _gone_on(self, path: Path, header: Header) -> World:
-        snapshots.restore(self._conn, path, self._chat_id)
+    def _leaving_behind(self, old: Lineage) -> World | None:
+        """Where most of a long story goes: hide what came of it, and fold what stays over the rows that stay.
+
+        All rows of what stays stand there or are folded again, so none of them needs to be looked for.
+        """
+        parting = self._parting(old)
+        if parting is None:
+            return None
+        first, kept = parting
+        undo.forget(self._conn, self._chat_id)
+        clear(self._conn, self._chat_id, but=HIDEABLE)
+        abandoned.hide(self._conn, self._chat_id, abandoned.spans_without(first, self._before_id, kept))
+        found = self._snapshots and self._snapshots.latest_for(
+            self._conn, self._chat_id, self._is_shared, self._before_id
+        )
+        if not found:
+            return self._fold_on(worlds.empty(self._chat_id), 0)
+        for span in (Span(found[1].head_id + 1, first), *(Span(one, one + 1) for one in kept)):
+            abandoned.delete(self._conn, self._chat_id, span)
+        try:
+            return self._gone_on(*found, snapshots.add)
+        except (UnusableSnapshot, undo.Damaged, OSError) as problem:
+            assert self._snapshots is not None
+            self._snapshots.leave_aside(found[0], problem)
+            return self.anew()
+
+    def _parting(self, old: Lineage) -> tuple[int, list[int]] | None:
+        """The first event that only one line shows, and what the new line shows of what came after it.
+
+        None when less goes than stays, or much stays that came later: then rows are taken away one by one.
+        """
+        (head_step,) = self._conn.execute(_HEAD_STEP, (self._chat_id,)).fetchone() or (0,)
+        stays = max((min(cut, self._cuts.get(branch, 0)) for branch, cut in old), default=0)
+        if head_step - stays < max(stays, _MANY_STEPS):
+            return None
+        first = self._first_apart(apart(old, self._line))
+        asked = {"line": json.dumps(self._line), "from": first, "before": self._before_id}
+        kept = [row[0] for row in self._conn.execute(_IDS_FROM, asked)]
+        return None if len(kept) > _MOST_KEPT else (first, kept)
+
+    def _first_apart(self, stretches: list[Stretch]) -> int:
+        """Looked for from the beginning of the story, because it lies nearer to that than to the end."""
+        between = {stretch.branch_id: stretch for stretch in stretches}
+        for event_id, branch, step in self._conn.execute(
+            _PLACES_BEFORE, (chat_stream(self._chat_id), self._before_id)
+        ):
+            found = between.get(branch)
+            if found and found.above < step <= found.upto:
+                return int(event_id)
+        return self._before_id
+
+    def _shows_hidden(self) -> bool:
+        """Whether the line has anything of what an earlier jump has hidden."""
+        spans = abandoned.spans_of(self._conn, self._chat_id)
+        asked = [
+            {"line": json.dumps(self._line), "from": span.from_id, "before": span.before_id} for span in spans
+        ]
+        return any(self._conn.execute(_IDS_FROM, one).fetchone() for one in asked)
+
+    def _gone_on(
+        self, path: Path, header: Header, put: Callable[[sqlite3.Connection, Path, str], None]
+    ) -> World:
+        put(self._conn, path, self._chat_id)
         world = loading.world(self._conn, self._chat_id)
         self._must_end_before(world, header.head_id + 1)
         return self._fold_on(world, header.head_id + 1)
@@ -242,8 +313,10 @@ def _fold(
     return world
 
 
-def clear(conn: sqlite3.Connection, chat_id: str) -> None:
+def clear(conn: sqlite3.Connection, chat_id: str, but: Collection[str] = ()) -> None:
     """Take a chat's selected line out of its tables. Witnesses go with their memories."""
     for table in PER_CHAT:
-        if table != "witnesses":
+        if table != "witnesses" and table not in but:
             delete_rows(conn, table, "chat_id = ?", (chat_id,))
+    if not but:
+        abandoned.forget(conn, chat_id)

@@ -16,7 +16,7 @@ from chat.clock import Clock
 from chat.domain.events import LEDGER, LIBRARY, Event, NewEvent
 from chat.domain.world import World
 from chat.errors import StoreError
-from chat.store import chain, connections, loading, log, undo
+from chat.store import abandoned, chain, connections, loading, log, undo
 from chat.store.access import files_translated
 from chat.store.fold import Fold
 from chat.store.headfile import Head, HeadFile
@@ -124,6 +124,16 @@ class Live:
             fold.write(self.head.id)
             commit()
         self.reload()
+
+    def sweep(self) -> bool:
+        """Delete a piece of what far jumps have left behind; False when nothing of that is left."""
+        if not abandoned.is_any(self.conn):
+            return False
+        self.must_be_writable()
+        with self._transaction() as commit:
+            abandoned.delete_some(self.conn)
+            commit()
+        return abandoned.is_any(self.conn)
 
     def note_head(self) -> None:
         """Tell the head file. The events are safe by now; a file that lags is caught up with at the next start."""

@@ -34,7 +34,7 @@ WORLD_QUERIES = (
     f"{select(Place.table)} where chat_id = ? order by rowid",
     f"{select(Activity.table)} where chat_id = ?",
     f"{select(Edge.table)} where chat_id = ?",
-    "select id, owner, not auto_pinned from memories where chat_id = ? and pinned = 1 order by pin_event_id",
+    "select id, owner, not auto_pinned from visible_memories where chat_id = ? and pinned = 1 order by pin_event_id",
 )
 """Each takes the chat's id."""
 

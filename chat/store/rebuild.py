@@ -22,7 +22,7 @@ from chat.domain.records import Change, Put
 from chat.domain.tables import TABLES
 from chat.domain.world import World
 from chat.errors import StoreDamaged
-from chat.store import connections, jump, log, search_index, undo
+from chat.store import abandoned, connections, jump, log, search_index, undo
 from chat.store.rows import Buffer
 
 _FLUSH_AT = 1_000
@@ -43,6 +43,7 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
         for table in reversed(TABLES):
             conn.execute(f"delete from {table}")
         undo.forget(conn)
+        abandoned.forget(conn)
         _with_undo(conn)
     if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
         raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from chat.domain.memories import Memory
+from chat.domain.edges import EdgeChange
+from chat.domain.memories import Memory, Witness
 from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import TABLES
 from chat.store import search_index
@@ -19,6 +20,8 @@ from chat.store import search_index
 SEARCHED = frozenset({Memory.table})
 """Tables with a search index, whose rows are written by few statements and in the order of the index."""
 _ROWS_IN_A_STATEMENT = 16
+HIDEABLE = frozenset({Memory.table, Witness.table, EdgeChange.table})
+"""Tables that grow with a story and whose rows may stand there hidden; see `abandoned`."""
 
 
 class _Pending:
@@ -138,12 +141,17 @@ def _columns(table: str) -> dict[str, int]:
 
 @cache
 def _keys(table: str) -> str:
-    return f"select {', '.join(TABLES[table].key)} from {table}"
+    return f"select {', '.join(TABLES[table].key)} from {visible(table)}"
 
 
 def select(table: str) -> str:
     """The columns of a table in the order its record has them."""
-    return f"select {', '.join(TABLES[table].__struct_fields__)} from {table}"
+    return f"select {', '.join(TABLES[table].__struct_fields__)} from {visible(table)}"
+
+
+def visible(table: str) -> str:
+    """What is read of a table: all of it, or the view without the rows that a far jump has left behind."""
+    return f"visible_{table}" if table in HIDEABLE else table
 
 
 def put_rows(conn: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:

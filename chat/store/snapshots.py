@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from chat.domain.events import chat_stream
 from chat.domain.lineage import Lineage, lineage_of
+from chat.domain.memories import Memory
 from chat.domain.tables import PER_CHAT, TABLES
 from chat.observe import get_logger
 from chat.settings import Settings
-from chat.store import connections, log, snapshot_file, undo
-from chat.store.rows import delete_rows, put_rows, select
+from chat.store import abandoned, connections, log, snapshot_file, undo
+from chat.store.rows import delete_rows, put_rows, select, visible
 from chat.store.snapshot_file import FORMAT, UNDO, Chunk, Header, UnusableSnapshot
 
 logged = get_logger(__name__)
@@ -136,19 +137,43 @@ def restore(conn: sqlite3.Connection, path: Path, chat_id: str) -> None:
         key = ", ".join(TABLES[table].key)
         conn.execute(f"create temp table snapshot_{table} ({names}, primary key ({key}))")
     try:
-        undo.forget(conn, chat_id)
-        for table, rows in snapshot_file.read(path):
-            if table == UNDO:
-                conn.executemany(_PUT_UNDO, ((chat_id, *row) for row in rows))
-                continue
-            places = ", ".join("?" * len(TABLES[table].__struct_fields__))
-            conn.executemany(f"insert into temp.snapshot_{table} values ({places})", rows)
-        _compare_and_write(conn, chat_id)
-    except sqlite3.IntegrityError as problem:
-        raise UnusableSnapshot("its rows do not fit") from problem
+        with _fitting():
+            for table, rows in _rows_of(conn, path, chat_id):
+                places = ", ".join("?" * len(TABLES[table].__struct_fields__))
+                conn.executemany(f"insert into temp.snapshot_{table} values ({places})", rows)
+            _compare_and_write(conn, chat_id)
     finally:
         for table in PER_CHAT:
             conn.execute(f"drop table if exists temp.snapshot_{table}")
+    abandoned.forget(conn, chat_id)
+
+
+def add(conn: sqlite3.Connection, path: Path, chat_id: str) -> None:
+    """Write the rows of a snapshot over those with the same keys, whatever else stands there.
+
+    The caller holds the transaction. Raises UnusableSnapshot, after which the rows are to be made anew.
+    """
+    with _fitting():
+        for table, rows in _rows_of(conn, path, chat_id):
+            put_rows(conn, table, rows)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError as problem:
+        raise UnusableSnapshot("its rows do not fit") from problem
+
+
+def _rows_of(conn: sqlite3.Connection, path: Path, chat_id: str) -> Iterator[Chunk]:
+    """What a snapshot has of the mirrored tables. Its steps are put in the place of those that are kept."""
+    undo.forget(conn, chat_id)
+    for table, rows in snapshot_file.read(path):
+        if table == UNDO:
+            conn.executemany(_PUT_UNDO, ((chat_id, *row) for row in rows))
+        else:
+            yield table, rows
 
 
 def forget(settings: Settings, streams: Iterable[str]) -> int:
@@ -189,7 +214,9 @@ def _header(conn: sqlite3.Connection, chat_id: str) -> Header | None:
         return None
     forks = {row[0]: _Fork(row[1], row[2]) for row in conn.execute(_BRANCHES, (chat_id,))}
     tables = (*PER_CHAT, UNDO)
-    counts = {table: conn.execute(_COUNT.format(table), (chat_id,)).fetchone()[0] for table in tables}
+    counts = {
+        table: conn.execute(_COUNT.format(visible(table)), (chat_id,)).fetchone()[0] for table in tables
+    }
     return Header(
         format=FORMAT,
         fingerprint=fingerprint,
@@ -212,8 +239,9 @@ def _chunks(conn: sqlite3.Connection, chat_id: str) -> Iterator[Chunk]:
 
 
 def _order(conn: sqlite3.Connection, table: str) -> str:
-    (has_rowid,) = conn.execute("select wr = 0 from pragma_table_list where name = ?", (table,)).fetchone()
-    return "rowid" if has_rowid else ", ".join(TABLES[table].key)
+    if table == Memory.table:
+        return "event_id"
+    return "rowid" if undo.is_listed_by_arrival(conn, table) else ", ".join(TABLES[table].key)
 
 
 def _compare_and_write(conn: sqlite3.Connection, chat_id: str) -> None:

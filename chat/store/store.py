@@ -247,6 +247,15 @@ class Store:
         finally:
             self._watch_log_size()
 
+    async def sweep(self) -> bool:
+        """Delete a piece of what far jumps have left behind, unless a command waits; True when more is to be done."""
+
+        def swept() -> bool:
+            return self._writer.is_wanted or self._live.sweep()
+
+        with self._noticing_damage():
+            return await self._writer.run(swept)
+
     async def moment(self) -> Moment:
         """The stories as they are now, to be read later; whoever asks for it closes it."""
         return await asyncio.to_thread(Moment, self._settings.db_path)

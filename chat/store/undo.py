@@ -13,9 +13,10 @@ from functools import cache
 
 import msgspec
 
+from chat.domain.memories import Memory, Witness
 from chat.domain.records import Row
 from chat.domain.tables import PER_CHAT, TABLES
-from chat.store.rows import Buffer, drop_rows, is_key, put_rows, select
+from chat.store.rows import HIDEABLE, Buffer, drop_rows, is_key, put_rows, select
 
 KEPT_STEPS = 2_000
 """For each chat: about five hundred exchanges. What lies before it is folded from a snapshot or from the start."""
@@ -56,7 +57,7 @@ def keep(conn: sqlite3.Connection, buffer: Buffer, first_events: Mapping[str, in
     """Note what stands where the waiting changes will be written. `first_events`: by chat, the first that made them."""
     found: dict[str, list[Image]] = {}
     gaps: set[str] = set()
-    for chat_id, image, comes_back in _images(conn, buffer):
+    for chat_id, image, comes_back in _images(conn, buffer, first_events):
         found.setdefault(chat_id, []).append(image)
         if not comes_back or chat_id not in first_events:
             gaps.add(chat_id)
@@ -123,19 +124,38 @@ def _write(conn: sqlite3.Connection, merged: Mapping[tuple[str, Row], Row | None
         put_rows(conn, table, puts[table])
 
 
-def _images(conn: sqlite3.Connection, buffer: Buffer) -> Iterator[tuple[str, Image, bool]]:
-    """Chat and image of every row that will change, and whether it can be put back in its place."""
+def _images(
+    conn: sqlite3.Connection, buffer: Buffer, first_events: Mapping[str, int]
+) -> Iterator[tuple[str, Image, bool]]:
+    """Chat and image of every row that will change, and whether it can be put back in its place.
+
+    Where a far jump folds over the rows of another line, some stand there already that come only now.
+    """
+    early: set[str] = set()
     for table in PER_CHAT:
         record, sql = TABLES[table], _row_sql(table)
         chat_at = record.__struct_fields__.index("chat_id")
         for key, put, is_dropped in buffer.waiting(table):
             row = conn.execute(sql, key).fetchone()
-            if row is not None and is_dropped:
+            if row is not None and table in HIDEABLE and _is_early(table, row, first_events, early):
+                yield row[chat_at], (table, key, None), True
+            elif row is not None and is_dropped:
                 yield from _with_children(conn, table, key, row)
             elif row is not None:
                 yield row[chat_at], (table, key, row), True
             elif put is not None:
                 yield put[chat_at] if isinstance(put, list) else put.chat_id, (table, key, None), True  # type: ignore[attr-defined]
+
+
+def _is_early(table: str, row: Row, first_events: Mapping[str, int], early: set[str]) -> bool:
+    """Whether a row came of a later event than the first of its step. `early` are the memories that did."""
+    if table == Witness.table:
+        return row[0] in early
+    names = TABLES[table].__struct_fields__
+    is_early: bool = row[0] >= first_events.get(row[names.index("chat_id")], row[0] + 1)
+    if is_early and table == Memory.table:
+        early.add(row[1])
+    return is_early
 
 
 def _with_children(

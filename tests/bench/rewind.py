@@ -60,19 +60,22 @@ class Rewinder:
         return took
 
     def refold(self, upto: int | None = None) -> float:
-        """The reference: the chat folded from its first event (up to a step) into emptied tables."""
+        """The reference: the chat folded from its first event (up to a step) into emptied tables and an emptied
+        search index."""
         live = self.live
         line = live.library.lineage(self.chat_id)
         if upto is not None:
             line = ((branch_at(line, upto), upto),)
         live.conn.execute("begin immediate")
-        jump.clear(live.conn, self.chat_id)
+        with search_index.written_at_the_end(live.conn):
+            jump.clear(live.conn, self.chat_id)
         began = time.perf_counter()
         folding = Jump(live.conn, Buffer(live.conn), self.chat_id, line, live.head.id + 1)
         with search_index.written_at_the_end(live.conn):
             folding.anew()
         took = time.perf_counter() - began
         live.conn.execute("rollback")
+        live.checkpoint()  # what was rolled back lies in the write-ahead log, and the next commit would cut that
         return took
 
     def is_as_told(self) -> bool:

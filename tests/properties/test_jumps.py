@@ -13,13 +13,15 @@ import sqlite3
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from chat.domain import chats, world
 from chat.domain.events import chat_stream
-from chat.domain.lineage import branch_at, is_visible
+from chat.domain.lineage import Lineage, branch_at, is_visible
 from chat.domain.tables import PER_CHAT, TABLES
-from chat.store import jump, loading, log, migrate, undo
+from chat.domain.world import World
+from chat.store import abandoned, jump, loading, log, migrate, undo
+from chat.store.jump import Jump
 from chat.store.rebuild import _fold, _library
 from chat.store.rows import Buffer
 from chat.store.snapshots import Snapshots
@@ -35,6 +37,8 @@ SMALL = (
     (jump, "_EVENTS_IN_A_STEP", 3),
     (jump, "_NEAR_EVENTS", 10),
     (jump, "_MANY_MEMORIES", 2),
+    (jump, "_MOST_KEPT", 4),
+    (abandoned, "EVENTS_IN_A_PIECE", 7),
 )
 
 INDEX_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"
@@ -71,8 +75,15 @@ class Jumps(Retelling):
     @rule(chat=chat_ids, steps=st.integers(1, 12))
     def go_back(self, chat: str, steps: int) -> None:
         """What a rewind does: a fork some steps below the tip."""
-        _, next_step = self.tip(chat)
-        step = max(0, next_step - 1 - steps)
+        self.rewind(chat, self.tip(chat)[1] - 1 - steps)
+
+    @rule(chat=chat_ids, share=shares)
+    def go_far_back(self, chat: str, share: float) -> None:
+        """To where less stays than goes."""
+        self.rewind(chat, int((self.tip(chat)[1] - 1) * share / 2))
+
+    def rewind(self, chat: str, step: int) -> None:
+        step = max(0, step)
         parent = branch_at(self.live.library.lineage(chat), step)
         self.do(chats.fork(self.live.library.chats[chat], self.name("branch"), parent, step, "rewind"))
 
@@ -90,6 +101,11 @@ class Jumps(Retelling):
         with rolled_back(self.live.conn):
             kept = Snapshots(self.settings.snapshots_dir)
             kept.take(self.live.conn, chat, before_rewind=before_rewind)
+
+    @rule()
+    def sweep(self) -> None:
+        """A piece of what was left behind; the rest stays hidden while the story goes on."""
+        self.live.sweep()
 
     def kept_steps(self, chat: str) -> list[int]:
         kept = "select first_event_id from undo_rows where chat_id = ? order by first_event_id"
@@ -148,10 +164,28 @@ class rolled_back:
         self.conn.execute("rollback")
 
 
-TestJumps = Jumps.TestCase
-TestJumps.settings = settings(
+SEARCH = settings(
     max_examples=int(os.environ.get("JUMP_EXAMPLES", "8")),
     stateful_step_count=int(os.environ.get("JUMP_STEPS", "25")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+TestJumps = Jumps.TestCase
+TestJumps.settings = SEARCH
+
+
+def test_jumps_that_leave_most_behind_end_where_all_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every jump counts as far here, so that rows are hidden, folded over, shown again and swept in any order."""
+    left: list[str] = []
+    leaving = Jump._leaving_behind
+
+    def noted(self: Jump, old: Lineage) -> World | None:
+        world = leaving(self, old)
+        left.extend([world.chat_id] if world else [])
+        return world
+
+    monkeypatch.setattr(Jump, "_leaving_behind", noted)
+    monkeypatch.setattr(jump, "_NEAR_EVENTS", -1)
+    monkeypatch.setattr(jump, "_MANY_STEPS", 1)
+    run_state_machine_as_test(Jumps, settings=SEARCH)
+    assert left

@@ -14,7 +14,7 @@ from chat.settings import Settings
 from chat.store import Store, connections
 
 STORED_AS = {str: "TEXT", int: "INTEGER", bool: "INTEGER", float: "REAL"}
-NOT_MIRRORS = {"event_log", "projector", "drafts", "migrations", "undo_rows", "erasing"}
+NOT_MIRRORS = {"event_log", "projector", "drafts", "migrations", "undo_rows", "erasing", "abandoned"}
 
 
 def columns_of(record: type[Record]) -> list[tuple[str, str, bool]]:

@@ -49,7 +49,8 @@ left join turn_versions v on {told.NEWEST}
 order by 13 desc, c.id desc
 """
 _SIZES = """
-select value, (select count(*) from turns where chat_id = value), (select count(*) from memories where chat_id = value)
+select value, (select count(*) from turns where chat_id = value),
+    (select count(*) from visible_memories where chat_id = value)
 from json_each(?)
 """
 _PUT_AWAY = """

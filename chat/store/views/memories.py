@@ -12,13 +12,13 @@ _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
 # The scope is a stretch of the index and compared once more, so no wording of a query can leave it.
 _SEARCH = f"""
 select {_COLUMNS}, bm25(memories_fts) as rank
-from memories_fts join memories m on m.event_id = :last - memories_fts.rowid
+from memories_fts join visible_memories m on m.event_id = :last - memories_fts.rowid
 where memories_fts match :words and memories_fts.rowid between :first and :last and m.scope = :scope
 order by rank, m.event_id desc
 limit :limit
 """
-_BY_CHAT = "select chat_id, count(*) from memories where owner = ? group by chat_id"
-_WITNESSES = "select entity from witnesses where memory_id = ? order by entity"
+_BY_CHAT = "select chat_id, count(*) from visible_memories where owner = ? group by chat_id"
+_WITNESSES = "select entity from visible_witnesses where memory_id = ? order by entity"
 
 
 class Found(NamedTuple):

@@ -29,33 +29,42 @@ WITH_NEIGHBOURS = 32
 _FINDS = """
 select {number}, json_group_array(:last - rowid) from (
     select rowid from memories_fts
-    where memories_fts match :words{number} and rowid between :first{number} and :last limit :limit
+    where memories_fts match :words{number} and rowid between :first{number} and :last and {visible} limit :limit
 )
 """
+# The index also finds what a far jump has left behind until that is deleted. Most of the time nothing is.
+_IS_ANY_ABANDONED = "select exists (select 1 from abandoned)"
+_EVERY = "true"
+_VISIBLE = """not exists (
+    select 1 from abandoned a where :last - memories_fts.rowid >= a.from_event_id
+    and :last - memories_fts.rowid < a.before_event_id
+    and a.chat_id = (select chat_id from memories where event_id = :last - memories_fts.rowid)
+)"""
 _SAMPLE = f"""
 select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0), coalesce(
-    (select event_id from memories where owner = :owner and continuity = :line order by event_id limit 1), 0
+    (select event_id from visible_memories where owner = :owner and continuity = :line order by event_id limit 1), 0
 ) from (
-    select event_id from memories where owner = :owner and continuity = :line order by event_id desc limit {SAMPLE}
+    select event_id from visible_memories where owner = :owner and continuity = :line
+    order by event_id desc limit {SAMPLE}
 )
 """
 _DATED = f"""
-select event_id from memories where scope = ? and at >= ? and at < ? order by at desc limit {DATED}
+select event_id from visible_memories where scope = ? and at >= ? and at < ? order by at desc limit {DATED}
 """
 _HIDDEN = """
-select event_id from memories
+select event_id from visible_memories
 where +scope = ? and turn_id in (select value from json_each(?))
 """
 # The plus keeps a scope from being looked up by itself: it would read every row of it.
 _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
 _NEIGHBOUR = """
-(select n.event_id from memories n
+(select n.event_id from visible_memories n
  where n.chat_id = m.chat_id and n.owner = m.owner and n.level = 'turn' and n.event_id {side} m.event_id
  order by n.event_id {order} limit 1)
 """
 _KEPT = f"""
 select {_COLUMNS}, {_NEIGHBOUR.format(side="<", order="desc")}, {_NEIGHBOUR.format(side=">", order="asc")}
-from memories m where m.event_id in (select value from json_each(?)) and +m.scope = ?
+from visible_memories m where m.event_id in (select value from json_each(?)) and +m.scope = ?
 """
 _LATEST = """
 where owner = ? and continuity = ? and text <> '' and event_id not in (select value from json_each(?))
@@ -132,7 +141,9 @@ async def _finds(
     values: dict[str, str | int] = {"last": stretch_of(scope).last, "limit": limit}
     for number, (words, first) in enumerate(asked):
         values |= {f"words{number}": words, f"first{number}": first}
-    parts = [_FINDS.format(number=number) for number in range(len(asked))]
+    (is_any_abandoned,) = await reader.one(_IS_ANY_ABANDONED) or (0,)
+    visible = _VISIBLE if is_any_abandoned else _EVERY
+    parts = [_FINDS.format(number=number, visible=visible) for number in range(len(asked))]
     found: dict[int, str] = dict(await reader.all(" union all ".join(parts), values))
     return [_ids.decode(found[number]) for number in range(len(asked))]
 
