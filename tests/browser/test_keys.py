@@ -51,8 +51,10 @@ async def test_a_draft_stands_in_every_tab_that_holds_the_same_words_and_goes_wh
     await page.get_by_role("button", name=DRAFT).click()
     await expect(page.get_by_role("button", name="Stop")).to_be_visible()
     await desk.open_chat(other := watch.over(await page.context.new_page()), told, chat)
+    await expect(other.get_by_role("button", name=DRAFT)).to_be_disabled()
     for tab in (page, other):
         await expect(tab.locator(desk.BOX)).to_have_value("I knock.\n\n*waits*")
+        await expect(tab.get_by_role("button", name=DRAFT)).to_be_enabled()
     await page.click(desk.SEND)
     for tab in (page, other):
         await expect(tab.locator(desk.BOX)).to_have_value("")

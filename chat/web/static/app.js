@@ -53,6 +53,7 @@ function refill(shown, fresh) {
   shown.replaceChildren(...fresh.childNodes);
   globalThis.htmx?.process(shown);
   if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a") ?? byId("prose"))?.focus({ preventScroll: true });
+  if (shown.id === "status") noteDraft();
 }
 
 /** The element that took the place of `lost` inside `root`. */
@@ -139,6 +140,11 @@ function fetchTurns(turns) {
 /** Locks the composer while a reply grows. */
 function lock(running = Boolean(transcript?.running)) {
   if (composer) composer.running = running;
+}
+
+/** While a draft is written, for this tab or another, no second one is asked for. */
+function noteDraft() {
+  if (composer) composer.drafted = "draft" in (byId("status")?.dataset ?? {});
 }
 
 /** A turn was stored: its fragments are placed, everything else in the answer finds its own place. */
@@ -374,5 +380,6 @@ document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachab
 
 listen(composer, drawer);
 setInterval(count, 250);
+noteDraft();
 lock();
 if (transcript?.pinned) transcript.toEnd();

@@ -25,6 +25,7 @@ export class Composer {
   #given = ""; // words that came from the server while the page was open
   #sending = false;
   #drafting = false;
+  #drafted = false; // the status line tells of a draft that is being written, here or in another tab
   #sent = Promise.resolve();
   #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
 
@@ -53,6 +54,11 @@ export class Composer {
   /** While a draft of the turn is written, no other is asked for; the box stays open. */
   set drafting(drafting) {
     this.#drafting = drafting;
+    this.#show();
+  }
+
+  set drafted(drafted) {
+    this.#drafted = drafted;
     this.#show();
   }
 
@@ -180,7 +186,7 @@ export class Composer {
   #show() {
     this.box.readOnly = this.#sending;
     this.#button.disabled = this.locked || this.#sending;
-    for (const button of this.form.querySelectorAll("[formaction]")) button.disabled = this.locked || this.#sending || this.#drafting;
+    for (const button of this.form.querySelectorAll("[formaction]")) button.disabled = this.locked || this.#sending || this.#drafting || this.#drafted;
     this.form.toggleAttribute("aria-busy", this.#sending);
   }
 
