@@ -7,6 +7,7 @@ the player waits is a figure of its own, `first-token`.
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 import time
@@ -26,6 +27,7 @@ LENGTHS, LENGTHS_QUICK = (100, 10_000, 100_000), (100, 1_000, 10_000)
 """A prompt and recall look at a bounded part of a story. The shortest has less than that, the other two have more."""
 FLAT = 1.15
 Rounds = list[list[tuple[float, float]]]
+BACKUP_S = 120
 SETTLED_S = 0.2
 """After the digest, for the checkpoint and for what is read ahead."""
 
@@ -72,7 +74,9 @@ def measure(scale: Scale) -> list[Line]:
         seats = []
         for length in lengths:
             story = story_of_turns(length).copy_to(Path(name) / str(length))
-            seats.append(Seat(stack.enter_context(served(story, port)), story.chats[0]))
+            server = stack.enter_context(served(story, port))
+            _until_backed_up(server)
+            seats.append(Seat(server, story.chats[0]))
         rounds = _rounds(seats, scale.of(4, 3))
     return [
         line
@@ -80,6 +84,17 @@ def measure(scale: Scale) -> list[Line]:
         for short in (0, 1)
         for line in [_grown(rounds, what, part, lengths, short)]
     ]
+
+
+def _until_backed_up(server: Served) -> None:
+    """The first backup of a large story takes long, and is no part of a turn."""
+    until = time.monotonic() + BACKUP_S
+    while time.monotonic() < until:
+        told = json.loads(server.get("/backups", "application/json"))
+        if told["backups"] and not told["stage"]:
+            return
+        time.sleep(0.5)
+    raise AssertionError("the backup of the start does not end")
 
 
 def _grown(rounds: Rounds, what: str, part: int, lengths: Sequence[int], short: int) -> Line:
