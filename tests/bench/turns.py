@@ -71,12 +71,11 @@ def measure(scale: Scale) -> list[Line]:
         upstream() as port,
         ExitStack() as stack,
     ):
-        seats = []
-        for length in lengths:
-            story = story_of_turns(length).copy_to(Path(name) / str(length))
-            server = stack.enter_context(served(story, port))
+        stories = [story_of_turns(length).copy_to(Path(name) / str(length)) for length in lengths]
+        servers = [stack.enter_context(served(story, port)) for story in stories]
+        for server in servers:
             _until_backed_up(server)
-            seats.append(Seat(server, story.chats[0]))
+        seats = [Seat(server, story.chats[0]) for server, story in zip(servers, stories, strict=True)]
         rounds = _rounds(seats, scale.of(4, 3))
     return [
         line
