@@ -16,7 +16,7 @@ from chat.domain.memories import Memory
 from chat.domain.questions import Question
 
 PAIRED = 4
-LATEST_SHORTLIST = 64
+LATEST_SHORTLIST = 40
 EARLIER_SHORTLIST = 16
 
 

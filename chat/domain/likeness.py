@@ -26,7 +26,9 @@ def says_the_same(text: str, other: str) -> bool:
 def is_later_telling(text: str, other: str, words: Collection[str]) -> bool:
     """Whether both have a sentence about these words that is nearly the same but not the same."""
     stems = frozenset(map(stem_of, words))
-    mine, theirs = _about(text, stems), _about(other, stems)
+    if not (mine := _about(text, stems)):
+        return False
+    theirs = _about(other, stems)
     return any(RETOLD <= _likeness(one, two) < 1.0 for one in mine for two in theirs)
 
 

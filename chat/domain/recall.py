@@ -232,7 +232,9 @@ def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence) -> list[_C
         retold = (
             n
             for n, other in enumerate(placed)
-            if other.event_id not in gave_way and _retells(case, other, evidence)
+            if other.event_id < case.event_id
+            and other.event_id not in gave_way
+            and _retells(case, other, evidence)
         )
         place = next(retold, len(placed))
         if place < len(placed):
@@ -242,8 +244,7 @@ def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence) -> list[_C
 
 
 def _retells(case: _Case, other: _Case, evidence: Evidence) -> bool:
-    is_later = case.event_id > other.event_id and case.is_dated == other.is_dated
-    if not is_later or case.score < RETOLD_SHARE * other.score:
+    if case.is_dated != other.is_dated or case.score < RETOLD_SHARE * other.score:
         return False
     shared = case.own.keys() & other.own.keys()
     text, earlier = evidence.kept[case.event_id].memory.text, evidence.kept[other.event_id].memory.text

@@ -146,24 +146,27 @@ def _fill(store: Store, made: Made, count: int) -> None:
 
 
 async def _compared(reader: Reader, made: Made) -> Speed:
-    """The two in turn, the first few for warming up."""
+    """One after the other, the first few for warming up: in turn, each would push the other's pages out of memory."""
     speed = Speed([], [], [], [])
-    for number in range(WARM_UP + QUERIES):
-        owner, text = made.query()
+    asked = [made.query() for _ in range(WARM_UP + QUERIES)]
+    best: list[set[str]] = []
+    ours: list[set[str]] = []
+    for owner, text in asked:
         began = time.perf_counter()
-        exact = await _plain(reader, owner, text)
-        between = time.perf_counter()
-        found, best = await _ours(reader, made, owner, text)
-        ended = time.perf_counter()
-        if number >= WARM_UP and exact:
-            speed.plain.append(between - began)
-            speed.took.append(ended - between)
+        best.append(await _plain(reader, owner, text))
+        speed.plain.append(time.perf_counter() - began)
+    for (owner, text), exact in zip(asked, best, strict=True):
+        began = time.perf_counter()
+        found, chosen = await _ours(reader, made, owner, text)
+        speed.took.append(time.perf_counter() - began)
+        if exact:
             speed.read.append(len(exact & {kept.memory.id for kept in found.kept.values()}) / len(exact))
-            if len(speed.chosen) < EXHAUSTIVE:
-                with _unbounded():
-                    _, whole = await _ours(reader, made, owner, text)
-                speed.chosen.append(len(whole & best) / len(whole))
-    return speed
+        ours.append(chosen)
+    with _unbounded():
+        for (owner, text), chosen in zip(asked[:EXHAUSTIVE], ours, strict=False):
+            _, whole = await _ours(reader, made, owner, text)
+            speed.chosen.append(len(whole & chosen) / max(len(whole), 1))
+    return Speed(speed.plain[WARM_UP:], speed.took[WARM_UP:], speed.read, speed.chosen)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ FEWEST_FINDS, MOST_FINDS = 64, 1024
 FINDS_OF_PAIR = 32
 SAMPLE = 1_000
 DATED = 32
-WITH_NEIGHBOURS = 32
+WITH_NEIGHBOURS = 20
 """How many of the shortlist bring the memories before and after them along."""
 
 _FINDS = """
