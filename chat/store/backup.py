@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,18 +143,19 @@ def _try_out(
     folder: BackupFolder, settings: Settings, name: str, known: Head | None, even_if_damaged: bool
 ) -> tuple[Facts | None, int, str]:
     """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
-    with private_folder(settings, "backup") as work:
+    with private_folder(settings, "backup") as work, ThreadPoolExecutor(1) as beside:
         scratch = work / "restored.db"
-        size, sha256 = folder.copy_out(name, scratch)
+        size = folder.copy_whole(name, scratch)
+        sha256 = beside.submit(folder.sha256_of, name)
         try:
             facts = trial.examine(scratch)
             with foreign.opened(scratch) as conn:
                 if fault := compare_heads(conn, known).fault:
                     raise fault
-            return facts, size, sha256
+            return facts, size, sha256.result()
         except StoreDamaged as problem:
             if even_if_damaged:
-                return None, size, sha256
+                return None, size, sha256.result()
             raise StoreDamaged(
                 f"The backup was not kept, because it is not sound: {problem.message}"
             ) from problem

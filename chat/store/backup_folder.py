@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,120}")
 _LOCK = ".lock"
 _MANIFEST_BYTES = 65_536
 _CHUNK = 1 << 20
+_MOST_AT_ONCE = 1 << 30
 _PLAIN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -130,6 +132,21 @@ class BackupFolder:
                 while rest:
                     rest = rest[copy.write(rest) :]
         return size, digest.hexdigest()
+
+    def copy_whole(self, name: str, target: Path) -> int:
+        """As `copy_out`, without a look at the bytes; returns the size."""
+        with os.fdopen(self._open(name), "rb", buffering=0) as source, target.open("xb", buffering=0) as copy:
+            os.fchmod(copy.fileno(), 0o600)
+            with suppress(OSError, AttributeError):  # not every disk and system can do it by itself
+                while os.copy_file_range(source.fileno(), copy.fileno(), _MOST_AT_ONCE):
+                    pass
+            shutil.copyfileobj(source, copy, _CHUNK)  # what is left
+            return os.fstat(copy.fileno()).st_size
+
+    def sha256_of(self, name: str) -> str:
+        """Of a file as it lies in the folder; other threads run meanwhile."""
+        with os.fdopen(self._open(name), "rb", buffering=0) as source:
+            return hashlib.file_digest(source, "sha256").hexdigest()
 
     def start_of(self, name: str, count: int) -> tuple[bytes, int]:
         """The first bytes of a file and its size."""
