@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chat.domain import chats, exchange
+from chat.domain.chats import Chat
 from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
 from chat.domain.segments import parse_segments
@@ -52,25 +53,17 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     text = check_text(prose, engine.settings.limits.turn_chars)
     chat = chats.known(engine.store.library.chats.get(chat_id))
     run = engine.new_run(chat_id, idempotency_key)
+    entry = Entry(engine, run, chat.bot_ids[0], text, parse_segments(text, engine.names_of(chat)))
     try:
         engine.runs.reserve(run)
     except ChatError:
         if earlier := await _accepted_before(engine, chat_id, idempotency_key, text):
             return earlier
         raise
-    asked: Asked | None = None
     try:
-        await engine.close_interrupted(chat_id)
-        entry = Entry(engine, run, chat.bot_ids[0], text, parse_segments(text, engine.names_of(chat)))
-        asked = entry.ask_ahead(chat)
-        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=f"composer:{chat_id}")
-        if asked and not entry.has_begun:
-            await asked.drop()
-            asked = None
+        asked = await _stored(engine, entry, chat)
     except BaseException:
         engine.runs.release(run)
-        if asked:
-            await asked.drop()
         raise
     if entry.repeated or not is_spoken(entry.segments):
         engine.runs.release(run)
@@ -82,23 +75,41 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     return Accepted(entry.turn_id, run.reply_id)
 
 
+async def _stored(engine: Engine, entry: Entry, chat: Chat) -> Asked | None:
+    """Commit the entry; what was asked meanwhile, where the reply begins with it."""
+    await engine.close_interrupted(chat.id)
+    asked = entry.ask_ahead(chat)
+    try:
+        if asked:
+            await asyncio.sleep(0)  # the request is on its way before the words are written
+        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=f"composer:{chat.id}")
+    except BaseException:
+        if asked:
+            await asked.drop()
+        raise
+    if asked and not entry.has_begun:
+        await asked.drop()
+        return None
+    return asked
+
+
 async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) -> Accepted | None:
     """The answer this post got the first time, where a double click or a resend comes while nothing can be begun.
 
     Other words with a used key (a page out of the browser's history) are a turn of their own.
     """
-    run = engine.runs.get(chat_id)
     if not key:
         return None
-    if run and (run.idempotency_key, run.words) == (key, text) and run.user_turn_id:
-        return Accepted(run.user_turn_id, run.reply_id, repeated=True)
     found: list[Accepted | None] = []
 
     def look(state: State) -> list[NewEvent]:
         found.append(posted_before(state, chat_id, key, text))
         return []
 
-    await engine.store.execute(look)
+    await engine.store.execute(look)  # behind what the first one has the writer store
+    run = engine.runs.get(chat_id)
+    if run and (run.idempotency_key, run.words) == (key, text) and run.user_turn_id:
+        return Accepted(run.user_turn_id, run.reply_id, repeated=True)
     return found[0]
 
 

@@ -6,17 +6,19 @@ It remembers which layer gave each value and what was odd. It must never put a v
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import EnvSettingsSource
+from pydantic_settings import SettingsError as EnvironmentUnreadable
 
 from chat.errors import SettingRefused, SettingsError
 from chat.settings import config_file
 from chat.settings.endpoint import parse_base_url
-from chat.settings.environment import from_environment, unknown_variables
-from chat.settings.schema import Origin, Settings, absolute, setting_names
+from chat.settings.schema import ENV_PREFIX, Origin, Settings, absolute
 
 COMMAND_LINE, ENVIRONMENT = "the command line", "the environment"
 _NOT_IN_THE_FILE = ("data_dir", "config_path")
@@ -25,13 +27,13 @@ _NOT_IN_THE_FILE = ("data_dir", "config_path")
 def load_settings(**cli_overrides: Any) -> Settings:
     """Reads every layer. None means not given; nested: `connection={...}` or `connection__base_url=...`."""
     cli = _nested({key: value for key, value in cli_overrides.items() if value is not None})
-    env = from_environment()
+    env = _environment()
     placed = {**env, **cli}
     root = absolute(placed.get("data_dir") or "data")
     path = absolute(placed.get("config_path") or root / "config.toml")
     warnings = [config_file.tighten(path)]
     file = config_file.read(path)
-    warnings += [*_unknown_keys(file, path.name), *unknown_variables()]
+    warnings += [*_unknown_keys(file, path.name), *_unknown_variables()]
     file = {key: value for key, value in file.items() if key not in _NOT_IN_THE_FILE}
     layers = {path.name: file, ENVIRONMENT: env, COMMAND_LINE: cli}
     merged: dict[str, Any] = {}
@@ -57,6 +59,20 @@ def _validated(values: dict[str, Any]) -> Settings:
         raise SettingsError(f"The setting {name} cannot be used: {reason}.") from None
     except SettingRefused as refusal:
         raise SettingsError(refusal.message, refusal.next_step) from None
+
+
+def _environment() -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    known = _known_variables()
+    source.env_vars = {name: value for name, value in source.env_vars.items() if name.upper() in known}
+    try:
+        return source()
+    except EnvironmentUnreadable as error:
+        name = str(error).partition('field "')[2].partition('"')[0]
+        raise SettingsError(
+            f"The environment variable {ENV_PREFIX}{name.upper()} is not the JSON it has to be.",
+            f"Set single values instead, such as {ENV_PREFIX}CONNECTION__BASE_URL, and start again.",
+        ) from None
 
 
 def _lay_over(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
@@ -93,8 +109,20 @@ def _leaves(values: Mapping[str, Any]) -> Iterator[str]:
             yield key
 
 
+def _known() -> list[str]:
+    """The dotted name of every setting."""
+    names: list[str] = []
+    for key, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            names += [f"{key}.{name}" for name in section.model_fields]
+        else:
+            names.append(key)
+    return names
+
+
 def _unknown_keys(file: Mapping[str, Any], name: str) -> list[str]:
-    known = setting_names()
+    known = _known()
     found = [f"{name}: {key} is decided before this file is read, so it is ignored here."
              for key in _NOT_IN_THE_FILE if key in file]  # fmt: skip
     for key in _leaves(file):
@@ -103,3 +131,15 @@ def _unknown_keys(file: Mapping[str, Any], name: str) -> list[str]:
             hint = f" Did you mean {near[0]}?" if near else ""
             found.append(f"{name}: there is no setting {key!r}; it is kept but does nothing.{hint}")
     return found
+
+
+def _known_variables() -> set[str]:
+    dotted = {ENV_PREFIX + name.replace(".", "__").upper() for name in _known()}
+    return dotted | {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+
+
+def _unknown_variables() -> list[str]:
+    known = _known_variables()
+    ours = (name for name in os.environ if name.upper().startswith(ENV_PREFIX))
+    odd = sorted(name for name in ours if name.upper() not in known)
+    return [f"The environment variable {name!r} is no setting; it is ignored." for name in odd]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from chat.errors import SettingsError
 from chat.settings.connection import Connection
@@ -87,10 +88,18 @@ class Breaker(_Section):
     recovery_s: float = Field(30, ge=5, le=300, description="Seconds until it is tried again")
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """Read-only once made. `load_settings` reads every layer; the constructor takes only what it is given."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder for everything the program writes")
     config_path: Path = Field(Path("data/config.toml"), description="The settings file, if it lies elsewhere")
@@ -108,6 +117,17 @@ class Settings(BaseModel):
     breaker: Breaker = Breaker()
 
     _origin: Origin = PrivateAttr(Origin())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # load.py merges the layers itself: a key must stay with its own address
 
     @model_validator(mode="before")
     @classmethod
@@ -190,26 +210,6 @@ class Settings(BaseModel):
     def _beside_database(self, name: str) -> Path:
         own = self.db_path == self.data_dir / "chat.db"
         return self.data_dir / name if own else self.db_path.with_name(f"{self.db_path.name}.{name}")
-
-
-def section_names() -> list[str]:
-    return [name for name, field in Settings.model_fields.items() if _fields_of(field.annotation)]
-
-
-def setting_names() -> list[str]:
-    """The dotted name of every setting."""
-    names: list[str] = []
-    for key, field in Settings.model_fields.items():
-        inner = _fields_of(field.annotation)
-        names += [f"{key}.{name}" for name in inner] if inner else [key]
-    return names
-
-
-def _fields_of(annotation: object) -> list[str]:
-    """The settings of a section; nothing for a single value."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return list(annotation.model_fields)
-    return []
 
 
 def absolute(path: str | Path) -> Path:

@@ -6,6 +6,7 @@ A scope is a stretch of the index, newest first, and compared once more with eve
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,8 +33,10 @@ select {number}, json_group_array(:last - rowid) from (
     where memories_fts match :words{number} and rowid between :first{number} and :last and {visible} limit :limit
 )
 """
-# The index also finds what a far jump has left behind until that is deleted. Most of the time nothing is.
+# What a far jump has left behind stands there until it is deleted. Most of the time nothing does, and then nothing has
+# to be asked about each row.
 _IS_ANY_ABANDONED = "select exists (select 1 from abandoned)"
+_ALL, _SEEN = "memories", "visible_memories"
 _EVERY = "true"
 _VISIBLE = """not exists (
     select 1 from abandoned a where :last - memories_fts.rowid >= a.from_event_id
@@ -42,14 +45,14 @@ _VISIBLE = """not exists (
 )"""
 _SAMPLE = f"""
 select count(*), coalesce(min(event_id), 0), coalesce(max(event_id), 0), coalesce(
-    (select event_id from visible_memories where owner = :owner and continuity = :line order by event_id limit 1), 0
+    (select event_id from {{memories}} where owner = :owner and continuity = :line order by event_id limit 1), 0
 ) from (
-    select event_id from visible_memories where owner = :owner and continuity = :line
+    select event_id from {{memories}} where owner = :owner and continuity = :line
     order by event_id desc limit {SAMPLE}
 )
 """
 _DATED = f"""
-select event_id from visible_memories where scope = ? and at >= ? and at < ? order by at desc limit {DATED}
+select event_id from {{memories}} where scope = ? and at >= ? and at < ? order by at desc limit {DATED}
 """
 _HIDDEN = """
 select event_id from visible_memories
@@ -58,13 +61,13 @@ where +scope = ? and turn_id in (select value from json_each(?))
 # The plus keeps a scope from being looked up by itself: it would read every row of it.
 _COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
 _NEIGHBOUR = """
-(select n.event_id from visible_memories n
+(select n.event_id from {{memories}} n
  where n.chat_id = m.chat_id and n.owner = m.owner and n.level = 'turn' and n.event_id {side} m.event_id
  order by n.event_id {order} limit 1)
 """
 _KEPT = f"""
 select {_COLUMNS}, {_NEIGHBOUR.format(side="<", order="desc")}, {_NEIGHBOUR.format(side=">", order="asc")}
-from visible_memories m where m.event_id in (select value from json_each(?)) and +m.scope = ?
+from {{memories}} m where m.event_id in (select value from json_each(?)) and +m.scope = ?
 """
 _LATEST = """
 where owner = ? and continuity = ? and text <> '' and event_id not in (select value from json_each(?))
@@ -78,19 +81,20 @@ async def evidence(
     reader: Reader, owner: str, continuity: str, questions: Sequence[Question], hidden: Collection[int]
 ) -> Evidence:
     """All that recall needs to rank one bot's memories for these questions. `hidden` are left out of the shortlist."""
-    scope = scope_token(owner, continuity)
-    sample = Sample(*(await reader.all(_SAMPLE, {"owner": owner, "line": continuity}))[0])
-    hits = await _hits(reader, scope, list({word: None for one in questions for word in one.words}))
-    dated = await _dated(reader, scope, [span for one in questions for span in one.spans])
+    scope = _Scope(reader, scope_token(owner, continuity), await _readable(reader))
+    asked = {"owner": owner, "line": continuity}
+    sample = Sample(*(await reader.all(_SAMPLE.format(memories=scope.memories), asked))[0])
+    hits = await _hits(scope, list({word: None for one in questions for word in one.words}))
+    dated = await _dated(scope, [span for one in questions for span in one.spans])
     found = Evidence(sample, hits, dated)
     if questions:
-        await _add_pairs(reader, scope, pairs(questions[0], found), hits)
+        await _add_pairs(scope, pairs(questions[0], found), hits)
     lists = shortlists(questions, found, hidden)
     listed = list(dict.fromkeys(one for each in lists for one in each))
-    kept = await _kept(reader, scope, listed)
+    kept = await _kept(scope, listed)
     nearest = [kept[one] for one in listed[:WITH_NEIGHBOURS] if one in kept]
     around = {other for one in nearest for other in (one.before, one.after) if other is not None}
-    kept |= await _kept(reader, scope, around - kept.keys() - set(hidden))
+    kept |= await _kept(scope, around - kept.keys() - set(hidden))
     return msgspec.structs.replace(found, kept=kept, listed=lists)
 
 
@@ -110,21 +114,32 @@ async def latest_memories(
     return await reader.records(Memory, _LATEST, (owner, continuity, unwanted, limit))
 
 
-async def _hits(reader: Reader, scope: str, words: list[str]) -> dict[str, Hits]:
+class _Scope(NamedTuple):
+    """What is searched, in one read transaction. `memories` is where its rows are read."""
+
+    reader: Reader
+    token: str
+    memories: str
+
+
+async def _readable(reader: Reader) -> str:
+    (is_any_abandoned,) = await reader.one(_IS_ANY_ABANDONED) or (0,)
+    return _SEEN if is_any_abandoned else _ALL
+
+
+async def _hits(scope: _Scope, words: list[str]) -> dict[str, Hits]:
     limit = min(max(FINDS // max(len(words), 1), FEWEST_FINDS), MOST_FINDS)
-    first = stretch_of(scope).first
-    found = await _finds(reader, scope, [(_match(word), first) for word in words], limit)
+    first = stretch_of(scope.token).first
+    found = await _finds(scope, [(_match(word), first) for word in words], limit)
     return {word: Hits(ids, len(ids) < limit) for word, ids in zip(words, found, strict=True)}
 
 
-async def _add_pairs(
-    reader: Reader, scope: str, wanted: Sequence[tuple[str, str]], hits: dict[str, Hits]
-) -> None:
+async def _add_pairs(scope: _Scope, wanted: Sequence[tuple[str, str]], hits: dict[str, Hits]) -> None:
     """What holds both words and is older than all that is known of one of them."""
-    last = stretch_of(scope).last
+    last = stretch_of(scope.token).last
     asked = [(_match(*pair), last + 1 - max(hits[word].ids[-1] for word in pair)) for pair in wanted]
     older: dict[str, dict[int, None]] = {}
-    for pair, ids in zip(wanted, await _finds(reader, scope, asked, FINDS_OF_PAIR), strict=True):
+    for pair, ids in zip(wanted, await _finds(scope, asked, FINDS_OF_PAIR), strict=True):
         for word in pair:
             beyond = (one for one in ids if one < hits[word].ids[-1])
             older.setdefault(word, {}).update(dict.fromkeys(beyond))
@@ -132,19 +147,16 @@ async def _add_pairs(
         hits[word] = msgspec.structs.replace(hits[word], older=tuple(found))
 
 
-async def _finds(
-    reader: Reader, scope: str, asked: Sequence[tuple[str, int]], limit: int
-) -> list[tuple[int, ...]]:
+async def _finds(scope: _Scope, asked: Sequence[tuple[str, int]], limit: int) -> list[tuple[int, ...]]:
     """For each query and place to begin at, the event ids of what matches, newest first."""
     if not asked:
         return []
-    values: dict[str, str | int] = {"last": stretch_of(scope).last, "limit": limit}
+    values: dict[str, str | int] = {"last": stretch_of(scope.token).last, "limit": limit}
     for number, (words, first) in enumerate(asked):
         values |= {f"words{number}": words, f"first{number}": first}
-    (is_any_abandoned,) = await reader.one(_IS_ANY_ABANDONED) or (0,)
-    visible = _VISIBLE if is_any_abandoned else _EVERY
+    visible = _EVERY if scope.memories == _ALL else _VISIBLE
     parts = [_FINDS.format(number=number, visible=visible) for number in range(len(asked))]
-    found: dict[int, str] = dict(await reader.all(" union all ".join(parts), values))
+    found: dict[int, str] = dict(await scope.reader.all(" union all ".join(parts), values))
     return [_ids.decode(found[number]) for number in range(len(asked))]
 
 
@@ -153,18 +165,20 @@ def _match(*words: str) -> str:
     return " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
 
 
-async def _dated(reader: Reader, scope: str, spans: Iterable[Span]) -> tuple[int, ...]:
+async def _dated(scope: _Scope, spans: Iterable[Span]) -> tuple[int, ...]:
     """Memories of the days that were named; a month of any year is too wide to list."""
     found: dict[int, None] = {}
     for first, after in dict.fromkeys(spans):
         if after:
-            found.update((row[0], None) for row in await reader.all(_DATED, (scope, first, after)))
+            rows = await scope.reader.all(_DATED.format(memories=scope.memories), (scope.token, first, after))
+            found.update((row[0], None) for row in rows)
     return tuple(found)
 
 
-async def _kept(reader: Reader, scope: str, event_ids: Iterable[int]) -> dict[int, Kept]:
+async def _kept(scope: _Scope, event_ids: Iterable[int]) -> dict[int, Kept]:
     wanted = msgspec.json.encode(list(event_ids)).decode()
-    return {row[0]: _of(row) for row in await reader.all(_KEPT, (wanted, scope))}
+    rows = await scope.reader.all(_KEPT.format(memories=scope.memories), (wanted, scope.token))
+    return {row[0]: _of(row) for row in rows}
 
 
 def _of(row: Row) -> Kept:
