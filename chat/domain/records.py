@@ -64,9 +64,8 @@ def _row_of(record: type[Record]) -> Callable[[Record], Row]:
     def row(one: Record) -> Row:
         values = list(msgspec.structs.astuple(one))
         for index in in_json:
-            values[index] = (
-                _encode(values[index]).decode() if values[index] else _NOTHING[type(values[index])]
-            )
+            value = values[index]
+            values[index] = (not value and _NOTHING.get(type(value))) or _encode(value).decode()
         for index in flags:
             values[index] = int(values[index])
         return tuple(values)
