@@ -77,8 +77,9 @@ async def tell(engine: Engine, run: Run, asked: Asked | None = None) -> Told:
     if run.is_stopping():
         if asked:
             await asked.drop()
-        call_id = engine.clock.new_id()
-        return Told(ending_of(engine, run, "", None, prepared, call_id), None, call_id)
+        call_id = asked.call_id if asked else engine.clock.new_id()
+        record = asked.narration.record() if asked else None
+        return Told(ending_of(engine, run, "", None, prepared, call_id), record, call_id)
     if asked:
         _tell_steps(engine, run, prepared)
     else:

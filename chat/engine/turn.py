@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,8 +90,15 @@ async def _stored(engine: Engine, entry: Entry, chat: Chat) -> Asked | None:
         raise
     if asked and not entry.has_begun:
         await asked.drop()
+        with suppress(StoreError):  # the words are stored by now, whatever becomes of this
+            await engine.store.execute(lambda _: [_noted(asked, chat.id, entry.turn_id)])
         return None
     return asked
+
+
+def _noted(asked: Asked, chat_id: str, turn_id: str) -> NewEvent:
+    """A request whose answer nobody reads was made all the same, and may cost."""
+    return ledger(call_finished(asked.narration.record(), asked.call_id, chat_id, turn_id))
 
 
 async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) -> Accepted | None:

@@ -91,7 +91,9 @@ class Assets:
 
     async def squeezed(self, name: str) -> bytes:
         """What gzip makes of the file; empty where it gains nothing."""
-        return await asyncio.wrap_future(self._squeezed[name])
+        return await asyncio.shield(
+            asyncio.wrap_future(self._squeezed[name])
+        )  # who leaves takes it from nobody
 
 
 @router.get("/static/{name:path}")

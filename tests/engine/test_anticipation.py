@@ -88,8 +88,10 @@ async def test_what_changes_while_the_words_are_sent_is_in_the_prompt(
         return await execute(decide, drop_draft=drop_draft, **how)
 
     monkeypatch.setattr(stage.engine.store, "execute", after_a_change)
-    before = len(peer.requests)
+    before, commits = len(peer.requests), list[list[str]]()
+    stage.engine.store.on_commit(lambda commit: commits.append([event.kind for event in commit.events]))
     await stage.say('"Where is the lantern?"')
+    assert ["model_call_finished"] in commits, "a request whose answer is dropped counts as a call, too"
     texts = [one.text for one in peer.requests[before:] if one.method == "POST" and not one.schema_name]
     assert ["crypt" in text for text in texts] == [False, True]
     assert (await stage.turns())[-1].stop_reason == "complete"
