@@ -51,9 +51,11 @@ def name_of(text: str) -> str:
 
 def clipped(text: str, limit_tokens: int, count: Count) -> str:
     """The text, or its beginning up to a word's end with "…" if it has more than `limit_tokens` tokens."""
-    size = count(text)
-    while size > limit_tokens and text:
-        shorter = text[: int(len(text) * limit_tokens / size * 0.97)].rstrip("… ")
-        text = f"{shorter[: max(shorter.rfind(' '), 0) or len(shorter)].rstrip()}…" if shorter else ""
+    size, body = count(text), text
+    while size > limit_tokens and body:
+        most = min(int(len(text) * limit_tokens / size * 0.97), len(body) - 1)  # each time less, or it never ends
+        shorter = body[:most].rstrip("… ")
+        body = shorter[: max(shorter.rfind(" "), 0) or len(shorter)].rstrip()
+        text = f"{body}…" if body else ""
         size = count(text)
     return text
