@@ -53,10 +53,8 @@ def clipped(text: str, limit_tokens: int, count: Count) -> str:
     """The text, or its beginning up to a word's end with "…" if it has more than `limit_tokens` tokens."""
     size, body = count(text), text
     while size > limit_tokens and body:
-        most = min(
-            int(len(text) * limit_tokens / size * 0.97), len(body) - 1
-        )  # each time less, or it never ends
-        shorter = body[:most].rstrip("… ")
+        most = int(len(text) * limit_tokens / size * 0.97)
+        shorter = body[: min(most, len(body) - 1)].rstrip("… ")  # each round shorter, or it would never end
         body = shorter[: max(shorter.rfind(" "), 0) or len(shorter)].rstrip()
         text = f"{body}…" if body else ""
         size = count(text)

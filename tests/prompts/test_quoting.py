@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chat.llm.tokens import count_tokens
 from chat.prompts.quoting import clipped, name_of, neutral, quoted
 from tests.support.prompt_inputs import count
 
@@ -76,6 +77,14 @@ def test_a_name_that_is_a_macro_is_not_expanded_again() -> None:
 def test_clipped_text_fits_and_is_the_beginning(text: str, limit: int) -> None:
     shown = clipped(text, limit, count)
     assert count(shown) <= limit
+    assert shown == text or text.startswith(shown.removesuffix("…"))
+
+
+@given(st.text("漢𓀀👩\u200d\u0301 ab…", max_size=60), st.integers(1, 20))
+@example("漢b", 2)
+def test_clipping_ends_where_a_character_is_several_tokens(text: str, limit: int) -> None:
+    shown = clipped(text, limit, count_tokens)
+    assert count_tokens(shown) <= limit
     assert shown == text or text.startswith(shown.removesuffix("…"))
 
 
