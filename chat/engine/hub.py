@@ -75,14 +75,14 @@ class Channel:
             self.items = [item for item in self.items if isinstance(item, Framed) and item.event_id]
             self._joined = (-1, -1, b"")
 
-    def since(self, position: int) -> bytes | None:
-        """Everything from a position on as bytes to send, None when that position is no longer kept."""
+    def since(self, position: int, end: int) -> bytes | None:
+        """Everything from a position to the end as bytes to send, None when that position is no longer kept."""
         if position < self.first:
             return None
-        start, end, joined = self._joined
-        if (start, end) != (position, self.end):
+        was_from, was_to, joined = self._joined
+        if was_to != end or was_from != position:
             joined = b"".join(self._frames(self.items[position - self.first :]))
-            self._joined = (position, self.end, joined)
+            self._joined = (position, end, joined)
         return joined
 
     def missed(self, event_id: int) -> bytes | None:
@@ -161,20 +161,20 @@ class Subscription:
     async def next(self) -> bytes:
         """What is pending, waiting until there is something; empty bytes when the hub has closed."""
         while not self.closed:
+            await self._woken.wait()
             self._woken.clear()
             if pending := self._pending():
                 return pending
-            await self._woken.wait()
         return b""
 
     def _pending(self) -> bytes:
         parts: list[bytes] = []
         for index, channel in enumerate(self._channels):
-            if self._cursors[index] == channel.end:
-                continue
-            body = channel.since(self._cursors[index])
-            parts.append(self._hub.resync(channel.chat_id) if body is None else body)
-            self._cursors[index] = channel.end
+            cursor, end = self._cursors[index], channel.first + len(channel.items)
+            if cursor != end:
+                body = channel.since(cursor, end)
+                parts.append(self._hub.resync(channel.chat_id) if body is None else body)
+                self._cursors[index] = end
         return b"".join(parts)
 
     def close(self) -> None:
@@ -196,7 +196,10 @@ class Hub:
         self.closed = False
 
     def channel(self, chat_id: str | None) -> Channel:
-        return self._channels.setdefault(chat_id, Channel(chat_id))
+        channel = self._channels.get(chat_id)
+        if channel is None:
+            channel = self._channels[chat_id] = Channel(chat_id)
+        return channel
 
     def subscribe(self, chat_ids: Sequence[str]) -> Subscription:
         """A new listener; where there are too many, the oldest is let go."""

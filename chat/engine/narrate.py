@@ -6,7 +6,7 @@ Whatever the model's server does, what has arrived is kept: in the run for the t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -188,29 +188,28 @@ async def stream(
 ) -> None:
     """Pass each piece on as it comes, and keep it; through the `seam` where a reply is written on."""
     keeping = Keeping(engine, run)
+    thinking, writing = f"{name} is thinking it over.", f"{name} is writing."
+
+    def take(piece: Piece) -> None:
+        if piece.kind == "reasoning":
+            run.tell("reasoning", thinking)
+            run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
+            return
+        run.tell("thinking", writing)
+        if text := seam.add(piece.text) if seam else piece.text:
+            run.write(text)
+            keeping.note()
+
     try:
-        async for piece in _all(first, narration):
-            if piece.kind == "reasoning":
-                run.tell("reasoning", f"{name} is thinking it over.")
-                run.hub.send(run.chat_id, "thinking", {"turn": run.reply_id, "text": piece.text})
-                continue
-            run.tell("thinking", f"{name} is writing.")
-            if text := seam.add(piece.text) if seam else piece.text:
-                run.write(text)
-                keeping.note()
+        for piece in first:
+            take(piece)
+            await asyncio.sleep(0)  # the tabs have the first word before more is read
+        async for piece in narration:
+            take(piece)
     finally:
         if seam and (rest := seam.close()):
             run.write(rest)
         keeping.close()
-
-
-async def _all(first: list[Piece], rest: Narration) -> AsyncIterator[Piece]:
-    for piece in first:
-        yield piece
-    if first:
-        await asyncio.sleep(0)  # the tabs have the first word before more is read
-    async for piece in rest:
-        yield piece
 
 
 def ending_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -19,7 +20,7 @@ from yarl import URL
 from chat.clock import Clock
 from chat.llm.calls import Endpoint
 from chat.llm.failures import network_failure, read_body, redact, retry_after_s, status_failure
-from chat.llm.transport import BoundedErrors, Transport
+from chat.llm.transport import Body, BoundedErrors, Transport
 from chat.llm.wire import RefusedRequest
 
 CONNECT_S = 4.5
@@ -50,18 +51,18 @@ class Opened:
         self.request_id = _request_id(response, endpoint)
         self._endpoint = endpoint
         self._response = response
-        self._bytes = response.aiter_raw()
+        body = response.stream
+        self._read = body.read if isinstance(body, Body) else partial(anext, response.aiter_raw(), b"")
 
     async def read(self) -> bytes:
         """All raw bytes that are there, waiting for the first; b"" at the end. Raises ProviderUnavailable."""
         try:
-            return await anext(self._bytes, b"")
+            return await self._read()
         except (httpx2.HTTPError, OSError) as error:
             raise network_failure(error, self._endpoint) from None
 
     async def close(self) -> None:
         """Closes the connection unless the body was read to its end."""
-        await self._bytes.aclose()
         await self._response.aclose()
 
 

@@ -175,8 +175,10 @@ class Narration:
             await self._pause(self._pause_s)
         elif self._upstream is None:
             await self._open()
+        elif (chunks := await self._upstream.read()) is not None:
+            self._intake.take(chunks)
         else:
-            await self._read(self._upstream)
+            await self._close_well(self._upstream)
 
     async def _open(self) -> None:
         """Sends the request; when the server does not know a parameter, the next step sends it without."""
@@ -192,11 +194,7 @@ class Narration:
         self._upstream = upstream
         self._request_id = upstream.request_id
 
-    async def _read(self, upstream: Upstream) -> None:
-        chunks = await upstream.read()
-        if chunks is not None:
-            self._intake.take(chunks)
-            return
+    async def _close_well(self, upstream: Upstream) -> None:
         self._intake.flush()
         self._quirks.bare_thoughts = self._intake.separator.closed_without_opening
         self._intake.judge(upstream.finish, self._plan.structured)

@@ -6,8 +6,7 @@ Any sign of life restarts the wait; nothing extends the whole. Time the consumer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from chat.clock import Clock
 from chat.errors import TimedOut
@@ -62,12 +61,15 @@ class Patience:
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
-    @asynccontextmanager
-    async def wait(self, own_s: float = 0.0) -> AsyncIterator[None]:
+    def wait(self, own_s: float = 0.0) -> _Wait:
         """Raises TimedOut when the wait inside takes too long, Stopped when it was stopped.
 
         `own_s` is how long we keep the server waiting ourselves; that is no silence of its.
         """
+        return _Wait(self, own_s)
+
+    def _begin(self, own_s: float) -> tuple[asyncio.Timeout, bool]:
+        """The scope of a wait that begins now, and whether it is the limit of the whole call that ends it."""
         if self._stopped:
             raise Stopped
         now = self._clock.monotonic_s()
@@ -75,15 +77,15 @@ class Patience:
             self._quiet_since = now
         rest = self.started + self._total_s - now
         silence = self._quiet_since + self._silence_s + own_s - now
-        try:
-            async with asyncio.timeout(max(min(rest, silence), 0.0)) as self._scope:
-                yield
-        except TimeoutError:
-            if self._stopped:
-                raise Stopped from None
-            raise self._timed_out(rest <= silence) from None
-        finally:
-            self._scope = None
+        self._scope = asyncio.timeout(max(min(rest, silence), 0.0))
+        return self._scope, rest <= silence
+
+    def _ended(self, *, late: bool, whole: bool) -> None:
+        self._scope = None
+        if late and self._stopped:
+            raise Stopped
+        if late:
+            raise self._timed_out(whole)
 
     def _timed_out(self, whole: bool) -> TimedOut:
         if whole:
@@ -91,6 +93,29 @@ class Patience:
         if self.first_token is None:
             return TimedOut(f"{self._name} did not begin to write within {_said(self._silence_s)}.")
         return TimedOut(f"{self._name} fell silent for {_said(self._silence_s)} in mid-reply.")
+
+
+class _Wait:
+    """One wait. There is one for each token, so it is no generator, of which asyncio would keep a register."""
+
+    __slots__ = ("_own_s", "_patience", "_scope", "_whole")
+
+    def __init__(self, patience: Patience, own_s: float) -> None:
+        self._patience, self._own_s = patience, own_s
+
+    async def __aenter__(self) -> None:
+        self._scope, self._whole = self._patience._begin(self._own_s)
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        late = False
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        except TimeoutError:
+            late = True
+        self._patience._ended(late=late, whole=self._whole)
 
 
 def _said(seconds: float) -> str:

@@ -6,8 +6,7 @@ Only a transport: no redirects, no cookies, no decompression, no environment. It
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import aiohttp
 import httpx2
@@ -20,34 +19,36 @@ Headers = Sequence[tuple[str, str]]
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
-@contextmanager
-def _as_httpx_errors() -> Iterator[None]:
-    try:
-        yield
-    except aiohttp.ServerTimeoutError as error:
-        raise httpx2.ConnectTimeout(str(error)) from error
-    except aiohttp.ClientConnectorError as error:
-        raise httpx2.ConnectError(str(error)) from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise httpx2.RemoteProtocolError(f"{type(error).__name__}: {error}") from error
+_FAILED = (aiohttp.ClientError, OSError, ValueError)
 
 
-class _Body(httpx2.AsyncByteStream):
-    """All bytes that are there, each time it is asked; closing it early closes the connection."""
+def _as_httpx(error: Exception) -> httpx2.TransportError:
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return httpx2.ConnectTimeout(str(error))
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return httpx2.ConnectError(str(error))
+    return httpx2.RemoteProtocolError(f"{type(error).__name__}: {error}")
+
+
+class Body(httpx2.AsyncByteStream):
+    """A body that can be read without httpx2's own steps between, of which each token would pay for five."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
+    async def read(self) -> bytes:
+        """All bytes that are there, waiting for the first; b"" at the end. Raises httpx2.TransportError."""
+        try:
+            return await self._response.content.readany()
+        except _FAILED as error:
+            raise _as_httpx(error) from error
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._response.content
-        while True:
-            with _as_httpx_errors():
-                data = await content.readany()
-            if not data:
-                return
+        while data := await self.read():
             yield data
 
     async def aclose(self) -> None:
+        """Closes the connection unless the body was read to its end."""
         self._response.close()
 
 
@@ -65,7 +66,7 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def send(self, method: str, url: URL, headers: Headers, body: bytes) -> httpx2.Response:
         """The response with its body unread. Raises httpx2.TransportError."""
-        with _as_httpx_errors():
+        try:
             response = await self._open_session().request(
                 method,
                 url,
@@ -74,8 +75,10 @@ class Transport(httpx2.AsyncBaseTransport):
                 allow_redirects=False,
                 skip_auto_headers=_AUTOMATIC,
             )
+        except _FAILED as error:
+            raise _as_httpx(error) from error
         answered = [(bytes(name), bytes(value)) for name, value in response.raw_headers]
-        return httpx2.Response(response.status, headers=answered, stream=_Body(response))
+        return httpx2.Response(response.status, headers=answered, stream=Body(response))
 
     def _open_session(self) -> aiohttp.ClientSession:
         """Made on the event loop that uses it."""
