@@ -6,6 +6,7 @@ Only reading happens here, in one read transaction. What the bot did not witness
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from chat.domain.segments import Segment
 from chat.domain.turns import Turn, changes
 from chat.domain.witness import witnessed_text
 from chat.domain.world import World, evolve
-from chat.engine.anticipation import Anticipation
+from chat.engine.anticipation import Anticipation, Marks
 from chat.engine.hearing import hear
 from chat.engine.remembering import Asking, remembered
 from chat.store import views
@@ -67,56 +68,92 @@ class Wanted(msgspec.Struct, frozen=True):
     draft: Sequence[Segment] = ()
 
 
+class _Seat(NamedTuple):
+    """Whose next words are prepared. What is read is kept in `ready`, as of `marks`."""
+
+    library: Library
+    chat_id: str
+    bot_id: str
+    ready: Anticipation | None
+    marks: Marks | None
+
+
 async def read_context(
     store: Store, chat_id: str, bot_id: str, wanted: Wanted, ready: Anticipation | None = None
 ) -> Context:
     """Everything for one reply of one bot. Raises NotFound for a chat that is not there."""
-    if ready and not wanted.draft and (at_hand := _at_hand(ready, store.library, chat_id, bot_id, wanted)):
-        return at_hand
-    library = store.library
-    chat, bot, you = (
-        library.chats[chat_id],
-        library.bots[bot_id],
-        library.people[library.chats[chat_id].you_id],
-    )
-    marks = ready.marks(chat_id) if ready else None
+    seat = _seat(store, chat_id, bot_id, ready)
+    at_hand = _at_hand(seat, wanted)
+    if at_hand and (recalled := _recalled_before(seat, at_hand, wanted)):
+        return replace(at_hand, recalled=recalled)
 
     async def read(reader: Reader) -> Context:
-        world = await views.world(reader, chat_id)
-        latest = await _latest(reader, library, chat_id, ready.turns(chat_id) if ready else ())
-        spoken = [turn for turn in latest if knows(world.state.resets, bot_id, turn)]
-        context = Context(library, world, bot, _player(library, you, spoken), spoken, Recalled())
-        asking = _asking(context, wanted)
-        question = (bot_id, wanted.recall_k, asking)
-        recalled = ready.answer(chat_id, question) if ready else None
-        if recalled is None:
-            recalled = await remembered(reader, library, bot_id, chat.continuity, asking, wanted.recall_k)
-        if ready and marks:
-            ready.keep_turns(chat_id, latest, marks)
-            ready.keep_context(chat_id, context, marks)
-            ready.keep_answer(chat_id, question, recalled, marks)
+        context = at_hand or await _seen(reader, seat)
+        recalled = _recalled_before(seat, context, wanted) or await _recalled(reader, seat, context, wanted)
         return replace(context, recalled=recalled)
 
     return await store.read(read)
 
 
-def _at_hand(
-    ready: Anticipation, library: Library, chat_id: str, bot_id: str, wanted: Wanted
-) -> Context | None:
-    """What reading would bring, where all of it was read before and only the player's entry has come since."""
-    found = ready.context(chat_id, bot_id)
+async def read_ahead(store: Store, chat_id: str, bot_id: str, ready: Anticipation) -> None:
+    """Has at hand what a reply needs whatever will be said; what is recalled depends on the words."""
+    seat = _seat(store, chat_id, bot_id, ready)
+
+    async def read(reader: Reader) -> None:
+        await _seen(reader, seat)
+
+    if _at_hand(seat, Wanted(0)) is None:
+        await store.read(read)
+
+
+def _seat(store: Store, chat_id: str, bot_id: str, ready: Anticipation | None) -> _Seat:
+    return _Seat(store.library, chat_id, bot_id, ready, ready.marks(chat_id) if ready else None)
+
+
+async def _seen(reader: Reader, seat: _Seat) -> Context:
+    """The world and the latest turns; nothing is recalled yet."""
+    library, chat_id, ready = seat.library, seat.chat_id, seat.ready
+    bot, you = library.bots[seat.bot_id], library.people[library.chats[chat_id].you_id]
+    world = await views.world(reader, chat_id)
+    latest = await _latest(reader, library, chat_id, ready.turns(chat_id) if ready else ())
+    spoken = [turn for turn in latest if knows(world.state.resets, seat.bot_id, turn)]
+    context = Context(library, world, bot, _player(library, you, spoken), spoken, Recalled())
+    if ready and seat.marks:
+        ready.keep_turns(chat_id, latest, seat.marks)
+        ready.keep_context(chat_id, context, seat.marks)
+    return context
+
+
+def _recalled_before(seat: _Seat, context: Context, wanted: Wanted) -> Recalled | None:
+    """What was recalled for just this, if no memory has changed since."""
+    question = (seat.bot_id, wanted.recall_k, _asking(context, wanted))
+    return seat.ready.answer(seat.chat_id, question) if seat.ready else None
+
+
+async def _recalled(reader: Reader, seat: _Seat, context: Context, wanted: Wanted) -> Recalled:
+    asking, continuity = _asking(context, wanted), seat.library.chats[seat.chat_id].continuity
+    recalled = await remembered(reader, seat.library, seat.bot_id, continuity, asking, wanted.recall_k)
+    if seat.ready and seat.marks:
+        question = (seat.bot_id, wanted.recall_k, asking)
+        seat.ready.keep_answer(seat.chat_id, question, recalled, seat.marks)
+    return recalled
+
+
+def _at_hand(seat: _Seat, wanted: Wanted) -> Context | None:
+    """What reading would bring, where it was read before and only the player's entry has come since."""
+    found = seat.ready.context(seat.chat_id, seat.bot_id) if seat.ready else None
     if found is None:
         return None
     context, said = found
-    if said is not None:
-        entry = [change.record for change in changes(said) if isinstance(change, Put)]
-        turns = [*context.turns, *(row for row in entry if isinstance(row, Turn))][-HISTORY_TURNS:]
-        you = _player(library, context.you, turns)
-        context = replace(
-            context, library=library, world=evolve(context.world, said)[0], you=you, turns=turns
-        )
-    recalled = ready.answer(chat_id, (bot_id, wanted.recall_k, _asking(context, wanted)))
-    return replace(context, recalled=recalled) if recalled is not None else None
+    if said is None:
+        return context
+    if wanted.draft:
+        return None
+    library = seat.library
+    entry = [change.record for change in changes(said) if isinstance(change, Put)]
+    turns = [*context.turns, *(row for row in entry if isinstance(row, Turn))][-HISTORY_TURNS:]
+    you = _player(library, context.you, turns)
+    return replace(context, library=library, world=evolve(context.world, said)[0], you=you, turns=turns)
 
 
 def _player(library: Library, you: Person, spoken: Sequence[Turn]) -> Person:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from chat.domain.memories import Memory
 from chat.domain.resets import knows
 from chat.domain.segments import segments_after
 from chat.domain.turns import Turn
-from chat.domain.versions import CONTINUED
+from chat.domain.versions import CONTINUED, TurnVersion
 from chat.domain.witness import readable
 from chat.domain.world import World, foreseen
 from chat.engine import scenes
@@ -37,6 +37,7 @@ from chat.observe import get_logger, logged_as
 from chat.prompts.answers import DigestAnswer
 from chat.prompts.digest import DigestInput, DigestLine, digest_messages
 from chat.store import views
+from chat.store.reading import Reader
 from chat.store.state import State
 
 if TYPE_CHECKING:
@@ -169,16 +170,28 @@ async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
     engine.digests.start(engine, chat_id, turn_id)
 
 
+class _Read(NamedTuple):
+    turns: list[Turn]
+    world: World
+    memories: list[Memory]
+    first: Turn | None
+    versions: list[TurnVersion]
+
+
 async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
     """The exchange on the visible line, None when the turn is not (or no longer) on it or has no words."""
     library = engine.store.library
-    async with engine.store.reading() as reader:
-        window = await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)
-        world = await views.world(reader, chat_id)
-        memories = await views.memories_of_turn(reader, turn_id)
-        first = await views.first_words(reader, turn_id)
-        versions = (await views.versions(reader, [turn_id])).get(turn_id, [])
-    turns = window.turns
+
+    async def read(reader: Reader) -> _Read:
+        return _Read(
+            (await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)).turns,
+            await views.world(reader, chat_id),
+            await views.memories_of_turn(reader, turn_id),
+            await views.first_words(reader, turn_id),
+            (await views.versions(reader, [turn_id])).get(turn_id, []),
+        )
+
+    turns, world, memories, first, versions = await engine.store.read(read)
     at = next((index for index, turn in enumerate(turns) if turn.id == turn_id), None)
     if (
         at is None

@@ -17,7 +17,7 @@ from chat.domain.recall import Found, Recalled
 from chat.domain.segments import Segment, parse_segments
 from chat.domain.turns import Turn, is_spoken
 from chat.domain.witness import directions, witnessed_text
-from chat.engine.context import Context, Wanted, read_context
+from chat.engine.context import Context, Wanted, read_ahead, read_context
 from chat.engine.hearing import count, hear
 from chat.errors import DoesNotFit, Refused
 from chat.llm.calls import Message
@@ -141,13 +141,18 @@ def _is_known_to_fit(engine: Engine, chat: Chat, segments: Sequence[Segment]) ->
 
 
 async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
-    """Read and choose what a reply to this draft would need; what comes of it stays in `engine.anticipation`."""
+    """Read and choose what a reply to this draft would need; what comes of it stays in `engine.anticipation`.
+
+    Nobody sends a prompt without words, so none is made before there are some.
+    """
     library, marks = engine.store.library, engine.anticipation.marks(chat_id)
     chat = library.chats.get(chat_id)
     if chat is None:
         return
     segments = parse_segments(draft, engine.names_of(chat))
-    segments = segments if is_spoken(segments) else ()
+    if not is_spoken(segments):
+        await read_ahead(engine.store, chat_id, chat.bot_ids[0], engine.anticipation)
+        return
     context = await _read(engine, chat_id, chat.bot_ids[0], segments)
     with suppress(DoesNotFit):  # whoever sends it will be told
         _write(engine, chat_id, context, segments)

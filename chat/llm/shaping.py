@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -40,7 +41,22 @@ async def instructed(
 
     mode = instructor.Mode.TOOLS if rung == "tools" else instructor.Mode.JSON_SCHEMA
     patched: Any = instructor.patch(create=completion, mode=mode)
-    await patched(response_model=answer, messages=list(messages), model=model, max_retries=0, strict=False)
+    shape = _shape_of(answer)
+    await patched(response_model=shape, messages=list(messages), model=model, max_retries=0, strict=False)
+
+
+@cache
+def _shape_of(answer: type[BaseModel]) -> type[BaseModel]:
+    """The class that instructor makes of an answer's, and its schema: made anew they cost more than all else of a call.
+
+    Every call gets a schema of its own, because instructor writes into some.
+    """
+    import instructor
+
+    shape: Any = instructor.response_schema(answer)
+    schema = json.dumps(shape.model_json_schema())
+    shape.model_json_schema = lambda: json.loads(schema)
+    return shape  # type: ignore[no-any-return]
 
 
 def format_fields(rung: Rung, shaped: dict[str, Any], schema_key: bool) -> dict[str, Any]:
@@ -55,12 +71,18 @@ def format_fields(rung: Rung, shaped: dict[str, Any], schema_key: bool) -> dict[
 
 def with_schema(messages: Sequence[Message], answer: type[BaseModel]) -> list[Message]:
     """The shape in words, after everything else, so that the beginning stays the same for the server's cache."""
-    schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
-    words = f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{schema}"
+    words = (
+        f"Answer with one JSON object and nothing else. It must match this JSON schema:\n{_schema_of(answer)}"
+    )
     *before, last = messages
     if last["role"] != "user":
         return [*messages, {"role": "user", "content": words}]
     return [*before, {**last, "content": f"{last['content']}\n\n{words}"}]
+
+
+@cache
+def _schema_of(answer: type[BaseModel]) -> str:
+    return json.dumps(answer.model_json_schema(), ensure_ascii=False)
 
 
 def repair_messages(messages: Sequence[Message], raw_text: str, fault: str) -> list[Message]:
