@@ -22,10 +22,10 @@ import msgspec
 
 from chat.domain.dates import falls_in
 from chat.domain.evidence import Evidence, Kept
-from chat.domain.likeness import is_later_telling, says_the_same
+from chat.domain.likeness import Tellings, Told, says_the_same
 from chat.domain.memories import Memory
 from chat.domain.questions import LATEST_WEIGHT, Question
-from chat.domain.voices import Voices
+from chat.domain.voices import Voices, times
 
 K1 = 1.2
 B = 0.75
@@ -91,9 +91,7 @@ def recall(
     scores: dict[int, float] = {}
     told: dict[int, list[tuple[Question, _Case]]] = {}
     for number, question in enumerate(questions):
-        about = evidence.about(number)
-        ranked = [case for case in rank(question, about, voices) if case.event_id not in unwanted]
-        heard = ranked if question.weight == LATEST_WEIGHT else ranked[:EARLIER_PLACES]
+        heard = _heard(question, evidence.about(number), voices, unwanted)
         for place, case in enumerate(heard):
             one = case.event_id
             scores[one] = scores.get(one, 0.0) + question.weight / (RANK_OFFSET + place)
@@ -104,14 +102,22 @@ def recall(
     )
 
 
+def _heard(question: Question, evidence: Evidence, voices: Voices, unwanted: frozenset[int]) -> list[_Case]:
+    """What may be chosen for one question, best first: of an earlier one the first few."""
+    is_latest = question.weight == LATEST_WEIGHT
+    places = COMPARED if is_latest else EARLIER_PLACES + len(unwanted & evidence.kept.keys())
+    ranked = [one for one in rank(question, evidence, voices, places) if one.event_id not in unwanted]
+    return ranked if is_latest else ranked[:EARLIER_PLACES]
+
+
 def latest(memories: Sequence[Memory], count: int) -> Recalled:
     """When nothing was asked: the newest of what is no longer in the conversation shown."""
     why = ["the latest that is kept"]
     return Recalled(tuple(_found(one, 0.0, why) for one in memories[:count]))
 
 
-def rank(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
-    """The memories that speak to one question, best first."""
+def rank(question: Question, evidence: Evidence, voices: Voices, places: int) -> list[_Case]:
+    """The memories that speak to one question, best first; only the first `places` of them have to be right."""
     cases = _cases(question, evidence, voices)
     rarity = {word: weight * evidence.rarity(word) for word, weight in question.words.items()}
     lengths = _lengths(evidence.kept)
@@ -126,26 +132,33 @@ def rank(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
     for case in cases:
         case.score += SCENE * best[evidence.kept[case.event_id].memory.scene_id]
     ordered = _newer_among_equals(sorted(cases, key=lambda case: (case.score, case.event_id), reverse=True))
-    return [*_later_tellings_first(ordered[:COMPARED], evidence), *ordered[COMPARED:]]
+    return [*_later_tellings_first(ordered[:COMPARED], evidence, places), *ordered[COMPARED:]]
 
 
 def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
     kept = evidence.kept
+    around = {one: _around(found, kept) for one, found in kept.items()}
+    read = voices.of(found.memory for found in kept.values())
+    words_of = dict(read)
     cases = {one: _Case(one, {}, {}) for one in kept}
     for word in question.words:
         hits = evidence.hits[word]
-        holding = set(kept).intersection(hits.known())
-        if not hits.is_all:
-            holding |= voices.holding((found.memory for found in kept.values()), word)
-        for one in holding:
-            times = max(1, voices.times(kept[one].memory, word))
-            cases[one].own[word] = times
-            for other, weight in ((kept[one].after, BEFORE_WEIGHT), (kept[one].before, AFTER_WEIGHT)):
-                if other is not None and other in cases:
-                    near = cases[other].near
-                    near[word] = near.get(word, 0.0) + weight * times
+        found = set(kept).intersection(hits.known())
+        counts = times([(one, words_of[one]) for one in found] if hits.is_all else read, word)
+        for one in found | counts.keys():
+            count = counts.get(one, 1)
+            cases[one].own[word] = count
+            for other, weight in around[one]:
+                near = cases[other].near
+                near[word] = near.get(word, 0.0) + weight * count
     dated = set(evidence.dated) if question.spans else ()
     return [case for case in cases.values() if case.own or case.near or case.event_id in dated]
+
+
+def _around(found: Kept, kept: dict[int, Kept]) -> list[tuple[int, float]]:
+    """The memories that a word in this one counts for too, and how much."""
+    beside = ((found.after, BEFORE_WEIGHT), (found.before, AFTER_WEIGHT))
+    return [(other, weight) for other, weight in beside if other is not None and other in kept]
 
 
 def _lengths(kept: dict[int, Kept]) -> dict[int, float]:
@@ -221,34 +234,30 @@ def _newer_among_equals(cases: Sequence[_Case]) -> list[_Case]:
     return ordered + sorted(group, key=lambda one: -one.event_id)
 
 
-def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence) -> list[_Case]:
+def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence, places: int) -> list[_Case]:
     """Where two tell the same thing anew ("my sister is Ann", "... is Eva"), the later takes the earlier's place.
 
     Each gives way once, to the best of its later tellings: many that sound alike must not bury what fits better.
     """
+    kept = evidence.kept
+    tellings = Tellings({one.event_id: Told(kept[one.event_id].memory.text, one.own) for one in cases})
     placed: list[_Case] = []
     gave_way: set[int] = set()
     for case in cases:
         retold = (
             n
-            for n, other in enumerate(placed)
+            for n, other in enumerate(placed[:places])
             if other.event_id < case.event_id
             and other.event_id not in gave_way
-            and _retells(case, other, evidence)
+            and case.is_dated == other.is_dated
+            and case.score >= RETOLD_SHARE * other.score
+            and tellings.is_later(case.event_id, other.event_id)
         )
         place = next(retold, len(placed))
         if place < len(placed):
             gave_way.add(placed[place].event_id)
         placed.insert(place, case)
     return placed
-
-
-def _retells(case: _Case, other: _Case, evidence: Evidence) -> bool:
-    if case.is_dated != other.is_dated or case.score < RETOLD_SHARE * other.score:
-        return False
-    shared = case.own.keys() & other.own.keys()
-    text, earlier = evidence.kept[case.event_id].memory.text, evidence.kept[other.event_id].memory.text
-    return bool(shared) and is_later_telling(text, earlier, shared)
 
 
 def _found(memory: Memory, score: float, reasons: Sequence[str]) -> Found:

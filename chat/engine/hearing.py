@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from chat.domain import likeness, voices
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text, witnesses
 from chat.llm.tokens import count_tokens
@@ -46,3 +47,5 @@ def forget() -> None:
     """Nothing of any turn stays here: its words were erased, or another database took the place of this one."""
     _known.clear()
     count.cache_clear()
+    likeness.forget()
+    voices.forget()

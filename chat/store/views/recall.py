@@ -28,10 +28,13 @@ WITH_NEIGHBOURS = 20
 """How many of the shortlist bring the memories before and after them along."""
 
 _FINDS = """
-select {number}, json_group_array(:last - rowid) from (
-    select rowid from memories_fts
-    where memories_fts match :words{number} and rowid between :first{number} and :last and {visible} limit :limit
-)
+select (
+    select json_group_array(:last - rowid) from (
+        select rowid from memories_fts
+        where memories_fts match json_extract(asked.value, '$[0]')
+        and rowid between json_extract(asked.value, '$[1]') and :last and {visible} limit :limit
+    )
+) from json_each(:asked) asked order by asked.key
 """
 # What a far jump has left behind stands there until it is deleted. Most of the time nothing does, and then nothing has
 # to be asked about each row.
@@ -151,13 +154,13 @@ async def _finds(scope: _Scope, asked: Sequence[tuple[str, int]], limit: int) ->
     """For each query and place to begin at, the event ids of what matches, newest first."""
     if not asked:
         return []
-    values: dict[str, str | int] = {"last": stretch_of(scope.token).last, "limit": limit}
-    for number, (words, first) in enumerate(asked):
-        values |= {f"words{number}": words, f"first{number}": first}
-    visible = _EVERY if scope.memories == _ALL else _VISIBLE
-    parts = [_FINDS.format(number=number, visible=visible) for number in range(len(asked))]
-    found: dict[int, str] = dict(await scope.reader.all(" union all ".join(parts), values))
-    return [_ids.decode(found[number]) for number in range(len(asked))]
+    query = _FINDS.format(visible=_EVERY if scope.memories == _ALL else _VISIBLE)
+    values = {
+        "asked": msgspec.json.encode(asked).decode(),
+        "last": stretch_of(scope.token).last,
+        "limit": limit,
+    }
+    return [_ids.decode(row[0]) for row in await scope.reader.all(query, values)]
 
 
 def _match(*words: str) -> str:
