@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from chat.store.backup_folder import (
 from chat.store.foreign import Facts
 from chat.store.headfile import Head
 from chat.store.heads import compare_heads
+from chat.store.trial import Trial
 
 KEPT = 14
 _WORK = ".work"
@@ -120,12 +120,13 @@ def _make(
     name = _free_name(folder, clock, reason)
     database, manifest = name + DATABASE, name + MANIFEST
     try:
-        tell("copying")
-        folder.create(database + PART)
-        copy_consistently(settings.db_path, folder.path / (database + PART))
-        folder.sync(database + PART)
-        tell("trying it out")
-        facts, size, sha256 = _try_out(folder, settings, database + PART, known, even_if_damaged)
+        with trial.ready(settings.db_path.stat().st_size) as trying:
+            tell("copying")
+            folder.create(database + PART)
+            copy_consistently(settings.db_path, folder.path / (database + PART))
+            folder.sync(database + PART)
+            tell("trying it out")
+            facts, size, sha256 = _try_out(folder, settings, trying, database + PART, known, even_if_damaged)
         told = _manifest(folder, clock, reason, facts, size, sha256)
         tell("keeping it")
         folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
@@ -140,22 +141,26 @@ def _make(
 
 
 def _try_out(
-    folder: BackupFolder, settings: Settings, name: str, known: Head | None, even_if_damaged: bool
+    folder: BackupFolder,
+    settings: Settings,
+    trying: Trial,
+    name: str,
+    known: Head | None,
+    even_if_damaged: bool,
 ) -> tuple[Facts | None, int, str]:
     """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
-    with private_folder(settings, "backup") as work, ThreadPoolExecutor(1) as beside:
+    with private_folder(settings, "backup") as work:
         scratch = work / "restored.db"
-        size = folder.copy_whole(name, scratch)
-        sha256 = beside.submit(folder.sha256_of, name)
+        size, sha256 = folder.copy_out(name, scratch, let_go=True)
         try:
-            facts = trial.examine(scratch)
+            facts = trying.examine(scratch)
             with foreign.opened(scratch) as conn:
                 if fault := compare_heads(conn, known).fault:
                     raise fault
-            return facts, size, sha256.result()
+            return facts, size, sha256
         except StoreDamaged as problem:
             if even_if_damaged:
-                return None, size, sha256.result()
+                return None, size, sha256
             raise StoreDamaged(
                 f"The backup was not kept, because it is not sound: {problem.message}"
             ) from problem

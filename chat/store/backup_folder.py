@@ -8,11 +8,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
@@ -26,7 +27,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,120}")
 _LOCK = ".lock"
 _MANIFEST_BYTES = 65_536
 _CHUNK = 1 << 20
-_MOST_AT_ONCE = 1 << 30
 _PLAIN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -120,33 +120,28 @@ class BackupFolder:
             target.flush()
             os.fsync(target.fileno())
 
-    def copy_out(self, name: str, target: Path) -> tuple[int, str]:
-        """Copy a file to a private place, from one handle; its size and SHA-256. Raises NotFound for no file."""
-        digest, size = hashlib.sha256(), 0
-        with os.fdopen(self._open(name), "rb", buffering=0) as source, target.open("xb", buffering=0) as copy:
+    def copy_out(self, name: str, target: Path, *, let_go: bool = False) -> tuple[int, str]:
+        """Copy a file to a private place, from one handle; its size and SHA-256. Raises NotFound for no file.
+
+        `let_go` tells the system that nobody will read the file again soon. One that is on the disk then makes room in
+        memory for its copy piece by piece, instead of pushing out what the running program reads.
+        """
+        digest, size, buffer = hashlib.sha256(), 0, bytearray(_CHUNK)
+        with (
+            os.fdopen(self._open(name), "rb", buffering=0) as source,
+            target.open("xb", buffering=0) as copy,
+            ThreadPoolExecutor(1) as beside,
+        ):
             os.fchmod(copy.fileno(), 0o600)
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                rest = memoryview(chunk)
-                while rest:
-                    rest = rest[copy.write(rest) :]
+            while count := source.readinto(buffer):
+                chunk = memoryview(buffer)[:count]
+                hashing = beside.submit(digest.update, chunk)
+                _write_all(copy, chunk)
+                hashing.result()
+                if let_go:
+                    _let_go(source.fileno(), size, count)
+                size += count
         return size, digest.hexdigest()
-
-    def copy_whole(self, name: str, target: Path) -> int:
-        """As `copy_out`, without a look at the bytes; returns the size."""
-        with os.fdopen(self._open(name), "rb", buffering=0) as source, target.open("xb", buffering=0) as copy:
-            os.fchmod(copy.fileno(), 0o600)
-            with suppress(OSError, AttributeError):  # not every disk and system can do it by itself
-                while os.copy_file_range(source.fileno(), copy.fileno(), _MOST_AT_ONCE):
-                    pass
-            shutil.copyfileobj(source, copy, _CHUNK)  # what is left
-            return os.fstat(copy.fileno()).st_size
-
-    def sha256_of(self, name: str) -> str:
-        """Of a file as it lies in the folder; other threads run meanwhile."""
-        with os.fdopen(self._open(name), "rb", buffering=0) as source:
-            return hashlib.file_digest(source, "sha256").hexdigest()
 
     def start_of(self, name: str, count: int) -> tuple[bytes, int]:
         """The first bytes of a file and its size."""
@@ -212,6 +207,16 @@ class BackupFolder:
             os.close(file)
             raise NotFound("There is no backup of that name.")
         return file
+
+
+def _write_all(target: io.FileIO, content: memoryview) -> None:
+    while content:
+        content = content[target.write(content) :]
+
+
+def _let_go(file: int, start: int, count: int) -> None:
+    with suppress(OSError, AttributeError):  # not every system can be told
+        os.posix_fadvise(file, start, count, os.POSIX_FADV_DONTNEED)
 
 
 def _order(manifest: Manifest | None) -> int:

@@ -14,7 +14,8 @@ SALT_BYTES = 16
 GENESIS = bytes(32)
 """What stands before the first event."""
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
+_sha256 = hashlib.sha256
 
 Envelope = tuple[int, str, str | None, int | None, str, int, str, str | None]
 """id, stream, branch_id, step, kind, version, ts, caused_by."""
@@ -22,9 +23,9 @@ Envelope = tuple[int, str, str | None, int | None, str, int, str, str | None]
 
 def body_hash(salt: bytes, body: bytes) -> bytes:
     """SHA-256 over the salt and the stored bytes of the payload. The salt keeps short texts from being guessed."""
-    return hashlib.sha256(salt + body).digest()
+    return _sha256(salt + body).digest()
 
 
 def next_hash(previous: bytes, envelope: Envelope | tuple[Any, ...], body: bytes) -> bytes:
     """The hash of an event; `body` is its body hash, and the envelope is hashed as compact JSON."""
-    return hashlib.sha256(previous + _encoder.encode(envelope) + body).digest()
+    return _sha256(previous + _encode(envelope) + body).digest()

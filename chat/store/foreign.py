@@ -99,18 +99,26 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         conn.close()
 
 
-def examine(conn: sqlite3.Connection, *, whole_file: bool) -> Facts:
-    """Check pages and chain and say what the log holds. Raises StoreDamaged with the first thing wrong.
+def examine(conn: sqlite3.Connection) -> Facts:
+    """Check the pages and the chain of the log and say what it holds. Raises StoreDamaged with the first thing wrong.
 
-    Only a copy this program has just made of its own database is checked as a whole: SQLite would otherwise read
-    an index somebody else has written.
+    Of somebody else's file no more is checked: SQLite would read an index they have written. The pages come first.
     """
-    must_have(conn, "event_log", _LOG)
-    must_be_sound(conn, "" if whole_file else "('event_log')")
-    last = Head(0, GENESIS)
-    for problem in log.check_chain(conn, last):
-        raise StoreDamaged(problem, _CHOOSE)
+    must_be_ours(conn)
+    must_be_sound(conn, "('event_log')")
+    must_be_chained(conn)
     return count(conn)
+
+
+def must_be_ours(conn: sqlite3.Connection) -> None:
+    """There is a log, and it is an ordinary table."""
+    must_have(conn, "event_log", _LOG)
+
+
+def must_be_chained(conn: sqlite3.Connection) -> None:
+    """Every event follows from the one before it. Raises StoreDamaged with the first that does not."""
+    for problem in log.check_chain(conn, Head(0, GENESIS)):
+        raise StoreDamaged(problem, _CHOOSE)
 
 
 def count(conn: sqlite3.Connection) -> Facts:

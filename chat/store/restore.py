@@ -130,7 +130,7 @@ def _fetch(settings: Settings, name: str, target: Path, tell: Tell) -> Backup:
 
 def _preview(settings: Settings, found: Backup, conn: sqlite3.Connection, tell: Tell) -> Preview:
     tell("checking the backup")
-    facts = foreign.examine(conn, whole_file=False)
+    facts = foreign.examine(conn)
     made = found.manifest
     if made and made.verified and (made.head_id, made.head_hash) != (facts.head.id, facts.head.hash.hex()):
         raise StoreDamaged(f"The backup {found.name} does not hold what its manifest says.", _CHOOSE)
