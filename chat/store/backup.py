@@ -102,6 +102,7 @@ def copy_consistently(source: Path, target: Path) -> None:
     with connections.translated():
         reading = connections.read_only(source)
         try:
+            reading.execute("pragma mmap_size = 0")  # each page is read once, and mapping it would cost more
             copied = sqlite3.connect(target, isolation_level=None)
             try:
                 copied.execute("pragma synchronous = off")  # it is synced as a whole before it gets its name
@@ -120,13 +121,13 @@ def _make(
     name = _free_name(folder, clock, reason)
     database, manifest = name + DATABASE, name + MANIFEST
     try:
-        with trial.ready(settings.db_path.stat().st_size) as trying:
+        folder.create(database + PART)
+        with folder.opened(database + PART) as copied, trial.ready(copied, _size_of(settings)) as trying:
             tell("copying")
-            folder.create(database + PART)
             copy_consistently(settings.db_path, folder.path / (database + PART))
             folder.sync(database + PART)
             tell("trying it out")
-            facts, size, sha256 = _try_out(folder, settings, trying, database + PART, known, even_if_damaged)
+            facts, size, sha256 = _try_out(settings, trying, known, even_if_damaged)
         told = _manifest(folder, clock, reason, facts, size, sha256)
         tell("keeping it")
         folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
@@ -141,26 +142,20 @@ def _make(
 
 
 def _try_out(
-    folder: BackupFolder,
-    settings: Settings,
-    trying: Trial,
-    name: str,
-    known: Head | None,
-    even_if_damaged: bool,
+    settings: Settings, trying: Trial, known: Head | None, even_if_damaged: bool
 ) -> tuple[Facts | None, int, str]:
     """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
     with private_folder(settings, "backup") as work:
-        scratch = work / "restored.db"
-        size, sha256 = folder.copy_out(name, scratch, let_go=True)
+        tried = trying.put_back(work / "restored.db")
         try:
-            facts = trying.examine(scratch)
-            with foreign.opened(scratch) as conn:
+            facts = tried.must_be_whole()
+            with foreign.opened(work / "restored.db") as conn:
                 if fault := compare_heads(conn, known).fault:
                     raise fault
-            return facts, size, sha256
+            return facts, tried.size, tried.sha256
         except StoreDamaged as problem:
             if even_if_damaged:
-                return None, size, sha256
+                return None, tried.size, tried.sha256
             raise StoreDamaged(
                 f"The backup was not kept, because it is not sound: {problem.message}"
             ) from problem
@@ -193,9 +188,13 @@ def _free_name(folder: BackupFolder, clock: Clock, reason: str) -> str:
     return next(name for name in names if folder.is_free(name))
 
 
+def _size_of(settings: Settings) -> int:
+    return settings.db_path.stat().st_size
+
+
 def _must_have_room(settings: Settings) -> None:
     """For the copy and for the trial; a disk that is nearly full is left to the stories themselves."""
-    size = settings.db_path.stat().st_size
+    size = _size_of(settings)
     if shutil.disk_usage(settings.data_dir).free < 2 * size:
         raise StoreFull(
             f"A backup needs about {2 * size / 1e6:.0f} MB for a while, and there is less on the disk.",

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import io
 import os
 import re
 import stat
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
@@ -26,7 +24,6 @@ DATABASE, MANIFEST, PART = ".db", ".json", ".part"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,120}")
 _LOCK = ".lock"
 _MANIFEST_BYTES = 65_536
-_CHUNK = 1 << 20
 _PLAIN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -120,36 +117,19 @@ class BackupFolder:
             target.flush()
             os.fsync(target.fileno())
 
-    def copy_out(self, name: str, target: Path, *, let_go: bool = False) -> tuple[int, str]:
-        """Copy a file to a private place, from one handle; its size and SHA-256. Raises NotFound for no file.
-
-        `let_go` tells the system that nobody will read the file again soon. One that is on the disk then makes room in
-        memory for its copy piece by piece, instead of pushing out what the running program reads.
-        """
-        digest, size, buffer = hashlib.sha256(), 0, bytearray(_CHUNK)
-        with (
-            os.fdopen(self._open(name), "rb", buffering=0) as source,
-            target.open("xb", buffering=0) as copy,
-            ThreadPoolExecutor(1) as beside,
-        ):
-            os.fchmod(copy.fileno(), 0o600)
-            while count := source.readinto(buffer):
-                chunk = memoryview(buffer)[:count]
-                hashing = beside.submit(digest.update, chunk)
-                _write_all(copy, chunk)
-                hashing.result()
-                if let_go:
-                    _let_go(source.fileno(), size, count)
-                size += count
-        return size, digest.hexdigest()
+    @contextmanager
+    def opened(self, name: str) -> Iterator[io.FileIO]:
+        """A file, to be read through one handle. Raises NotFound for no file."""
+        with os.fdopen(self._open(name), "rb", buffering=0) as file:
+            yield file
 
     def start_of(self, name: str, count: int) -> tuple[bytes, int]:
         """The first bytes of a file and its size."""
-        with os.fdopen(self._open(name), "rb", buffering=0) as source:
+        with self.opened(name) as source:
             return source.read(count) or b"", os.fstat(source.fileno()).st_size
 
     def sync(self, name: str) -> None:
-        with os.fdopen(self._open(name), "rb", buffering=0) as file:
+        with self.opened(name) as file:
             os.fsync(file.fileno())
 
     def rename(self, name: str, final: str) -> None:
@@ -190,7 +170,7 @@ class BackupFolder:
 
     def _manifest(self, name: str) -> Manifest | None:
         try:
-            with os.fdopen(self._open(name + MANIFEST), "rb", buffering=0) as file:
+            with self.opened(name + MANIFEST) as file:
                 return msgspec.json.decode(file.read(_MANIFEST_BYTES) or b"", type=Manifest)
         except (OSError, NotFound, msgspec.MsgspecError, UnicodeError):
             return None
@@ -207,16 +187,6 @@ class BackupFolder:
             os.close(file)
             raise NotFound("There is no backup of that name.")
         return file
-
-
-def _write_all(target: io.FileIO, content: memoryview) -> None:
-    while content:
-        content = content[target.write(content) :]
-
-
-def _let_go(file: int, start: int, count: int) -> None:
-    with suppress(OSError, AttributeError):  # not every system can be told
-        os.posix_fadvise(file, start, count, os.POSIX_FADV_DONTNEED)
 
 
 def _order(manifest: Manifest | None) -> int:

@@ -25,6 +25,7 @@ from chat.store.compare import ChatChange, changes, told
 from chat.store.foreign import Facts
 from chat.store.headfile import Head
 from chat.store.lock import FolderLock
+from chat.store.put_back import put_back
 from chat.store.rebuild import rebuild
 from chat.store.start import fingerprint
 
@@ -122,7 +123,8 @@ def _fetch(settings: Settings, name: str, target: Path, tell: Tell) -> Backup:
         foreign.must_look_whole(*folder.start_of(found.name + DATABASE, foreign.HEADER_BYTES))
         must_have_room(settings, found.size)
         tell("fetching the backup")
-        size, sha256 = folder.copy_out(found.name + DATABASE, target)
+        with folder.opened(found.name + DATABASE) as kept:
+            size, sha256 = put_back(kept, target)
     if found.manifest and (size, sha256) != (found.manifest.size, found.manifest.sha256):
         raise StoreDamaged(f"The backup {found.name} is not as it was written.", _CHOOSE)
     return found

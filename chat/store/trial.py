@@ -1,17 +1,18 @@
-"""Examines a copy of our own database in full, a large one in a process of its own, so that the story keeps its pace.
+"""Puts a copy of our own database back to a scratch file and examines that, a large one in a process of its own.
 
 Following the chain of a long log is work for the interpreter, which runs one thread at a time: beside it every turn
-would wait. The pages are checked at the same time. It reads the one file it is given and writes nothing.
+would wait. The pages are checked at the same time. Nothing is written but the scratch file.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -20,54 +21,56 @@ import chat
 from chat.errors import StoreDamaged
 from chat.store import foreign
 from chat.store.foreign import Facts
+from chat.store.put_back import put_back
 
 APART_FROM_BYTES = 20_000_000
 """Below this a process of its own takes longer to start than the work itself."""
 _COMMAND = "from chat.store.trial import main; main()"
-_NICER = 5
 _MAPPED_BYTES = 1 << 40
 """As much as the library allows. Only in the other process: a disk that cannot be read ends who has mapped a file."""
 
 
-class _Found(msgspec.Struct):
-    """What the other process says: facts, or what is wrong."""
+class Tried(msgspec.Struct):
+    """What was put back, and the facts found in it or what is wrong with it."""
 
+    size: int
+    sha256: str
     facts: Facts | None = None
     message: str = ""
     next_step: str = ""
 
+    def must_be_whole(self) -> Facts:
+        """Raise StoreDamaged with the first thing wrong."""
+        if self.facts is None:
+            raise StoreDamaged(self.message, self.next_step)
+        return self.facts
+
 
 class Trial:
-    """Ready to examine one file."""
+    """Ready to try out one file."""
 
-    def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
-        self._process = process
+    def __init__(self, source: io.FileIO, process: subprocess.Popen[bytes] | None) -> None:
+        self._source, self._process = source, process
 
-    def examine(self, path: Path) -> Facts:
-        """Every page and every event of it. Raises StoreDamaged with the first thing wrong."""
+    def put_back(self, scratch: Path) -> Tried:
+        """Copy the file to this place, which is still free, and examine every page and every event there."""
         try:
-            found = self._apart(path)
-        except (OSError, msgspec.MsgspecError):  # the process was ended
-            found = None
-        if found is None:
-            return _examine(path)
-        if found.facts is None:
-            raise StoreDamaged(found.message, found.next_step)
-        return found.facts
-
-    def _apart(self, path: Path) -> _Found | None:
-        if self._process is None:
-            return None
-        said, _ = self._process.communicate(os.fsencode(path))
-        return msgspec.json.decode(said, type=_Found)
+            if self._process is not None:
+                said, _ = self._process.communicate(os.fsencode(scratch))
+                return msgspec.json.decode(said, type=Tried)
+        except (OSError, msgspec.MsgspecError):
+            # It was ended, or met what is better told from here, as a full disk.
+            scratch.unlink(missing_ok=True)
+            self._source.seek(0)
+        return _try(self._source, scratch)
 
 
 @contextmanager
-def ready(size: int) -> Iterator[Trial]:
+def ready(source: io.FileIO, size: int) -> Iterator[Trial]:
     """For a file of about this size. A process for a large one is started now, while the file is still being made."""
-    process = _started() if size >= APART_FROM_BYTES else None
+    process = _started(source) if size >= APART_FROM_BYTES else None
     try:
-        yield Trial(process)
+        yield Trial(source, process)
     finally:
         if process is not None:
             process.kill()  # does nothing to one that is through
@@ -75,19 +78,23 @@ def ready(size: int) -> Iterator[Trial]:
 
 
 def main() -> None:
-    """In the other process: the path of the file comes on standard input, what was found goes to standard output."""
-    os.nice(_NICER)
-    path = Path(os.fsdecode(sys.stdin.buffer.read()))
-    if path == Path():
-        return  # there is nothing to examine after all
+    """In the other process: the file is open already; the place to put it back to comes on standard input."""
+    scratch = os.fsdecode(sys.stdin.buffer.read())
+    if scratch:
+        with os.fdopen(int(sys.argv[1]), "rb", buffering=0) as source:
+            tried = _try(source, Path(scratch), mapped_bytes=_MAPPED_BYTES)
+        sys.stdout.buffer.write(msgspec.json.encode(tried))
+
+
+def _try(source: io.FileIO, scratch: Path, mapped_bytes: int = 0) -> Tried:
+    size, sha256 = put_back(source, scratch, let_go=True)
     try:
-        found = _Found(_examine(path, mapped_bytes=_MAPPED_BYTES))
+        return Tried(size, sha256, _examine(scratch, mapped_bytes))
     except StoreDamaged as problem:
-        found = _Found(None, problem.message, problem.next_step)
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+        return Tried(size, sha256, None, problem.message, problem.next_step)
 
 
-def _examine(path: Path, mapped_bytes: int = 0) -> Facts:
+def _examine(path: Path, mapped_bytes: int) -> Facts:
     """The pages in one thread and the chain in another. What is wrong with a page says more than what follows of it."""
     with (
         foreign.opened(path) as conn,
@@ -105,17 +112,21 @@ def _examine(path: Path, mapped_bytes: int = 0) -> Facts:
         return foreign.count(conn)
 
 
-def _started() -> subprocess.Popen[bytes] | None:
-    """None where no process can be started."""
+def _started(source: io.FileIO) -> subprocess.Popen[bytes] | None:
+    """None where no process can be started. It gets only the time that nobody else wants."""
     home = str(Path(chat.__file__).parents[1])
     paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
     try:
-        return subprocess.Popen(
-            [sys.executable, "-c", _COMMAND],
+        process = subprocess.Popen(
+            [sys.executable, "-c", _COMMAND, str(source.fileno())],
             env={**os.environ, "PYTHONPATH": paths},
+            pass_fds=[source.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
     except OSError:
         return None
+    with suppress(OSError, AttributeError):  # not every system has such a thing
+        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+    return process

@@ -2,65 +2,169 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from chat.clock import Clock
 from chat.errors import StoreDamaged
 from chat.settings import Settings
-from chat.store import backup, trial
-from chat.store.foreign import Facts
-from tests.support import pages
+from chat.store import Store, backup, log, trial
+from chat.store.trial import Trial, Tried
+from tests.support import pages, stories
 from tests.support.restoring import play
 
 HERE, APART = 0, trial.APART_FROM_BYTES
+LONG = "Nets dry on the wall. " * 600 + "And the last one is torn."
 
 
 @pytest.fixture
 async def copy(settings: Settings, tmp_path: Path) -> Path:
     await play(settings, range(1, 21, 2))
+    store = await Store.open(settings, Clock())
+    await store.execute(lambda state: stories.exchange("a", "a-1", 21, LONG))
+    await store.close()
     backup.copy_consistently(settings.db_path, tmp_path / "copy.db")
     return tmp_path / "copy.db"
 
 
-def tried(path: Path, size: int) -> Facts:
-    with trial.ready(size) as trying:
+@contextmanager
+def ready(path: Path, size: int) -> Iterator[Trial]:
+    with path.open("rb", buffering=0) as source, trial.ready(source, size) as trying:
         assert (trying._process is None) == (size == HERE)
-        return trying.examine(path)
+        yield trying
+
+
+def tried(path: Path, size: int) -> Tried:
+    scratch = path.with_name(f"scratch-{size}.db")
+    with ready(path, size) as trying:
+        try:
+            return trying.put_back(scratch)
+        finally:
+            assert scratch.read_bytes() == path.read_bytes()
+            scratch.unlink()
 
 
 def test_another_process_finds_the_same_as_this_one(copy: Path) -> None:
-    assert tried(copy, APART) == tried(copy, HERE)
+    whole = tried(copy, APART)
+    assert whole == tried(copy, HERE)
+    assert whole.sha256 == hashlib.sha256(copy.read_bytes()).hexdigest()
+    assert whole.size == copy.stat().st_size
+    assert whole.must_be_whole().chats == 2
     pages.spoil(copy, pages.root_of(copy, "turns"))
-    said = []
-    for size in (HERE, APART):
-        with pytest.raises(StoreDamaged, match="damaged") as refusal:
-            tried(copy, size)
-        said.append((refusal.value.message, refusal.value.next_step))
-    assert said[0] == said[1]
+    damaged = tried(copy, APART)
+    assert damaged == tried(copy, HERE)
+    with pytest.raises(StoreDamaged, match="damaged"):
+        damaged.must_be_whole()
+
+
+def stored(path: Path, column: str, kind: str = "user_turn") -> bytes:
+    """What the log holds in a column of the last event of a kind."""
+    conn = sqlite3.connect(path)
+    last = f"select cast({column} as blob) from event_log where kind = ? order by id desc limit 1"
+    value: bytes = conn.execute(last, (kind,)).fetchone()[0]
+    conn.close()
+    return value
+
+
+def of_the_log(column: str, kind: str = "user_turn") -> Callable[[Path], int]:
+    """Where such a value begins in the file."""
+    return lambda path: path.read_bytes().rindex(stored(path, column, kind))
+
+
+def of_words(words: bytes) -> Callable[[Path], int]:
+    """Where these words stand in the log; the tables made from it hold them too."""
+
+    def found(path: Path) -> int:
+        content, spoiled = path.read_bytes(), path.with_name("spoiled.db")
+        before, at = said(path), content.find(words)
+        while at >= 0:
+            spoiled.write_bytes(content[:at] + b"?" + content[at + 1 :])
+            if said(spoiled) != before:
+                return at
+            at = content.find(words, at + 1)
+        raise AssertionError("The log does not hold them.")
+
+    return found
+
+
+def said(path: Path) -> list[tuple[bytes]]:
+    conn = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        return conn.execute("select cast(payload_json as blob) from event_log order by id").fetchall()
+    finally:
+        conn.close()
+
+
+def of_a_page(name: str, offset: int) -> Callable[[Path], int]:
+    return lambda path: (pages.root_of(path, name) - 1) * pages.page_size(path) + offset
+
+
+ONE_BYTE: dict[str, Callable[[Path], int]] = {
+    "a letter of the words": of_words(b"The lamp is lit"),
+    "a letter far down in long words": of_words(b"And the last one is torn."),
+    "the kind": of_the_log("kind", "memory_written"),
+    "the salt": of_the_log("salt"),
+    "the hash": of_the_log("hash"),
+    "the hash of the last event": lambda path: path.read_bytes().rindex(last_hash(path)),
+    "the type of a page of the log": of_a_page("event_log", 0),
+    "the type of a page of an index": of_a_page("event_log_stream", 0),
+    "the count of cells of a table": of_a_page("memories", 4),
+    "a pointer into a page of a table": of_a_page("branches", 8),
+    "the count of pages of the file": lambda path: 31,
+}
+
+
+def last_hash(path: Path) -> bytes:
+    conn = sqlite3.connect(path)
+    digest = log.head(conn).hash
+    conn.close()
+    return digest
+
+
+@pytest.mark.parametrize("which", ONE_BYTE)
+def test_one_changed_byte_of_a_copy_is_found(copy: Path, which: str) -> None:
+    assert tried(copy, HERE).facts
+    content = bytearray(copy.read_bytes())
+    content[ONE_BYTE[which](copy)] ^= 1
+    copy.write_bytes(content)
+    damaged = tried(copy, HERE)
+    assert damaged.facts is None
+    assert damaged.message
+    assert damaged.next_step
 
 
 def test_where_no_process_can_be_started_it_is_done_here(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tried(copy, HERE)
+
     def refused(*_: object, **__: object) -> NoReturn:
         raise OSError("no more processes")
 
     monkeypatch.setattr(subprocess, "Popen", refused)
-    with trial.ready(APART) as trying:
-        assert trying.examine(copy).chats == 2
+    with copy.open("rb", buffering=0) as source, trial.ready(source, APART) as trying:
+        assert trying.put_back(copy.with_name("scratch.db")) == whole
 
 
 def test_a_process_that_is_ended_is_no_verdict(copy: Path) -> None:
-    with trial.ready(APART) as trying:
+    whole = tried(copy, HERE)
+    scratch = copy.with_name("scratch.db")
+    with ready(copy, APART) as trying:
         assert trying._process
         trying._process.kill()
         trying._process.wait()
-        assert trying.examine(copy).chats == 2
+        scratch.write_bytes(b"half of it")
+        trying._source.seek(3)
+        assert trying.put_back(scratch) == whole
 
 
-def test_no_process_is_left_when_there_was_nothing_to_examine() -> None:
-    with pytest.raises(ZeroDivisionError), trial.ready(APART) as trying:
+def test_no_process_is_left_when_there_was_nothing_to_try(copy: Path) -> None:
+    with pytest.raises(ZeroDivisionError), ready(copy, APART) as trying:
         raise ZeroDivisionError
     assert trying._process
     assert trying._process.returncode is not None
