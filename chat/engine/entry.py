@@ -1,8 +1,8 @@
 """The player's entry, from the words that were sent to what the log is told of them.
 
-Where the words were seen coming, their prompt has been written: then the model is asked while they are stored, and one
-commit holds both the entry and the beginning of the reply. It must never let anything be asked for that is not as it
-would have been asked without that.
+Where the words were seen coming, their prompt has been written: then one commit holds both the entry and the beginning
+of the reply, and the model is asked while the disk is waited for. It must never let anything be asked for that is not
+as it would have been asked without that.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from chat.store.state import State
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
     from chat.engine.narrate import Asked
+    from chat.engine.prepare import Prepared
 
 UNANSWERED_MAX = 12
 """How far back an exchange is looked for; more unanswered entries than this are not gathered into one memory."""
@@ -50,22 +51,31 @@ class Entry:
         self.repeated: Accepted | None = None
         self.reply_moment: Moment | None = None
         """Of the reply, where it begins in the same commit."""
-        self._asked: Asked | None = None
+        self.asked: Asked | None = None
+        self._prepared: Prepared | None = None
         self._head = 0
+        self._is_given_up = False
 
-    @property
-    def has_begun(self) -> bool:
-        return self.reply_moment is not None
+    def look_ahead(self, chat: Chat) -> None:
+        """Take the prompt that was written while these words were typed, if there is one."""
+        self._prepared, self._head = (
+            prepare.at_hand(self._engine, chat, self.segments),
+            self._engine.store.head,
+        )
 
-    def ask_ahead(self, chat: Chat) -> Asked | None:
-        """Send the prompt that was written while these words were typed; None where there is no such prompt."""
-        prepared = prepare.at_hand(self._engine, chat, self.segments)
-        if prepared:
-            self._head, self._asked = self._engine.store.head, narrate.ask(self._engine, prepared)
-        return self._asked
+    def ask(self) -> None:
+        """Send that prompt, if it was rightly decided that the reply begins: the words are as good as stored."""
+        if self._prepared and self.reply_moment and not self._is_given_up:
+            self.asked = narrate.ask(self._engine, self._prepared)
+
+    async def give_up(self) -> None:
+        """The words could not be stored: nobody waits for an answer."""
+        self._is_given_up = True
+        if self.asked:
+            await self.asked.drop()
 
     def decide(self, state: State) -> Sequence[NewEvent]:
-        """The entry, with what has to happen before it, and the beginning of the reply if it was asked for rightly."""
+        """The entry, with what has to happen before it, and the beginning of the reply if its prompt is ready."""
         engine, chat_id = self._engine, self._run.chat_id
         now, key = state.library.chats[chat_id], self._run.idempotency_key
         self.repeated = posted_before(state, chat_id, key, self._text)
@@ -80,11 +90,11 @@ class Entry:
         return [*said, *self._reply_begins(state, moment, said)]
 
     def _reply_begins(self, state: State, moment: Moment, said: Sequence[NewEvent]) -> list[NewEvent]:
-        """Nothing, where something has happened since it was asked for, or happens with the entry."""
+        """Nothing, where something has happened since its prompt was written, or happens with the entry."""
         is_alone = len(said) == 1 and isinstance(said[0].data, UserTurn)
-        if self._asked is None or state.head != self._head or not is_alone:
+        if self._prepared is None or state.head != self._head or not is_alone:
             return []
-        how = self._asked.prepared.how(self._engine.endpoint().name)
+        how = self._prepared.how(self._engine.endpoint().name)
         self.reply_moment = msgspec.structs.replace(moment, step=moment.step + 1)
         run, answered = self._run, {"reply_to": self.turn_id}
         return exchange.start(run.chat_id, self.reply_moment, run.reply_id, self.speaker, **answered, **how)

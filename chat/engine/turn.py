@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +31,7 @@ from chat.store.state import State
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
-    from chat.engine.narrate import Asked, Told
+    from chat.engine.narrate import Told
 
 log = get_logger(__name__)
 
@@ -62,43 +61,34 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
             return earlier
         raise
     try:
-        asked = await _stored(engine, entry, chat)
+        await _store(engine, entry, chat)
+        if entry.repeated or not is_spoken(entry.segments):
+            engine.runs.release(run)
+            return entry.repeated or Accepted(entry.turn_id, None)
+        run.user_turn_id, run.words = entry.turn_id, text
+        run.moment, run.is_started = entry.reply_moment, entry.reply_moment is not None
+        start_reply(engine, run, entry.speaker, partial(narrate.tell, asked=entry.asked))
     except BaseException:
         engine.runs.release(run)
         raise
-    if entry.repeated or not is_spoken(entry.segments):
-        engine.runs.release(run)
-        return entry.repeated or Accepted(entry.turn_id, None)
-    run.user_turn_id, run.words = entry.turn_id, text
-    run.moment, run.is_started = entry.reply_moment, asked is not None
-    start_reply(engine, run, entry.speaker, partial(narrate.tell, asked=asked))
     await asyncio.sleep(0)  # the reply goes on while the answer to the post is made
     return Accepted(entry.turn_id, run.reply_id)
 
 
-async def _stored(engine: Engine, entry: Entry, chat: Chat) -> Asked | None:
-    """Commit the entry; what was asked meanwhile, where the reply begins with it."""
+async def _store(engine: Engine, entry: Entry, chat: Chat) -> None:
+    """Commit the entry, and ask the model meanwhile where the reply begins with it."""
     await engine.close_interrupted(chat.id)
-    asked = entry.ask_ahead(chat)
+    entry.look_ahead(chat)
+    loop, forgets = asyncio.get_running_loop(), f"composer:{chat.id}"
+
+    def written() -> None:
+        loop.call_soon_threadsafe(entry.ask)
+
     try:
-        if asked:
-            await asyncio.sleep(0)  # the request is on its way before the words are written
-        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=f"composer:{chat.id}")
+        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=forgets, written=written)
     except BaseException:
-        if asked:
-            await asked.drop()
+        await entry.give_up()
         raise
-    if asked and not entry.has_begun:
-        await asked.drop()
-        with suppress(StoreError):  # the words are stored by now, whatever becomes of this
-            await engine.store.execute(lambda _: [_noted(asked, chat.id, entry.turn_id)])
-        return None
-    return asked
-
-
-def _noted(asked: Asked, chat_id: str, turn_id: str) -> NewEvent:
-    """A request whose answer nobody reads was made all the same, and may cost."""
-    return ledger(call_finished(asked.narration.record(), asked.call_id, chat_id, turn_id))
 
 
 async def _accepted_before(engine: Engine, chat_id: str, key: str, text: str) -> Accepted | None:

@@ -23,10 +23,9 @@ _LATEST = 6
 """Turns that are read where only the last ones are asked for: a tab waits for them while the player does."""
 
 
-@router.post("/chats/{chat_id}/turns")
-async def post_turn(request: Request, chat_id: str) -> Response:
+async def post_turn(request: Request) -> Response:
     """Takes the player's turn (`prose`, `idempotency_key`) and starts the reply."""
-    prose = ""
+    chat_id, prose = request.path_params["chat_id"], ""
     try:
         fields = await read_fields(request, checked=False)
         prose = fields.text("prose")
@@ -41,6 +40,10 @@ async def post_turn(request: Request, chat_id: str) -> Response:
     if is_htmx(request):
         return await turns_part(request, chat_id, {accepted.turn_id, accepted.reply_id})
     return see_other(request, f"/chats/{chat_id}")
+
+
+# FastAPI's own routes take longer to find out what a handler wants than the rest of the way to it does; here one waits.
+router.add_route("/chats/{chat_id}/turns", post_turn, methods=["POST"])
 
 
 @router.post("/chats/{chat_id}/turns/{turn_id}/stop")
