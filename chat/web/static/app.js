@@ -153,7 +153,7 @@ function taken(html) {
   byId("notices")?.replaceChildren();
   outOfBand(elements);
   const turns = elements.filter((element) => !element.hasAttribute("hx-swap-oob"));
-  transcript.toEnd();
+  transcript.endSoon();
   for (const group of byTurn(turns)) if (!transcript.place(group)) looks.transcript.soon();
   lock();
 }

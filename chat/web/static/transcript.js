@@ -246,7 +246,12 @@ export class Transcript {
     return true;
   }
 
-  /** Takes the reader to the end, wherever they were. */
+  /** Takes the reader to the end, wherever they were, with the next frame: asked for now, the page would be laid out twice. */
+  endSoon() {
+    this.pinned = true;
+    requestAnimationFrame(() => this.toEnd());
+  }
+
   toEnd() {
     this.pinned = true;
     this.scroller.scrollTop = this.scroller.scrollHeight;
