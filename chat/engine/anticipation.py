@@ -31,12 +31,18 @@ _OF_AN_EXCHANGE = frozenset({"user_turn", "assistant_turn_started", "model_call_
 _NEVER_CHANGES_A_TURN = _OF_AN_EXCHANGE | {
     "assistant_turn",
     "memory_written",
+    "memory_keyed",
     "memory_significance_set",
     "memory_pin_changed",
+    "memories_consolidated",
     "edge_update",
     "edge_summary_set",
     "activity_change",
     "clock_advanced",
+    "weather_changed",
+    "container_created",
+    "scene_opened",
+    "scene_closed",
     "digest_finished",
 }
 """After these the turns that were read before are still the same, and newer ones may stand behind them."""

@@ -7,12 +7,15 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chat.app import running_engine
 from chat.clock import Clock
+from chat.domain.evidence import Evidence
 from chat.engine.authoring import BotFields, YouFields
+from chat.engine.context import HISTORY_TURNS
 from chat.errors import StoreError
 from chat.settings import load_settings
 from chat.store import views
@@ -20,7 +23,7 @@ from chat.store.live import Live
 from chat.store.state import Commit, Decide
 from tests.engine.conftest import Stage, answer, asked, begin
 from tests.support.peer import Peer
-from tests.support.peer_acts import Reply
+from tests.support.peer_acts import Answer, Reply
 
 WORDS = (
     '"The lantern stands in the boathouse." ((remember this))',
@@ -52,6 +55,43 @@ async def test_a_reply_to_words_that_were_seen_coming_needs_no_reading(
         await stage.digested()
     assert "Is the lamp lit?" in asked(peer).text
     assert (await stage.turns())[-1].stop_reason == "complete"
+
+
+async def test_after_a_digest_only_the_words_are_waited_for(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """World and turns are at hand, a few turns were read for them, and nothing was recalled for nobody's words."""
+    fact = {"owner": "Mira", "about": "Alex", "text": "Alex likes lamps.", "cites": [1]}
+    for number in range(6):
+        await stage.say(f'"The lantern number {number} is lit."')
+        await stage.digested()
+    await stage.engine.anticipation.wait(stage.first)
+    limits: list[int] = []
+    questions: list[int] = []
+    transcript, evidence = views.transcript, views.evidence
+
+    async def read(*asked: Any, limit: int = 50) -> views.Transcript:
+        limits.append(limit)
+        return await transcript(*asked, limit=limit)
+
+    async def search(*asked: Any) -> Evidence:
+        questions.append(len(asked))
+        return await evidence(*asked)
+
+    monkeypatch.setattr(views, "transcript", read)
+    monkeypatch.setattr(views, "evidence", search)
+    peer.script(Answer({"facts": [fact], "weather": "fog", "weather_cites": [1]}), on="DigestAnswer")
+    await stage.say('"Which lamp do I like?"')
+    await stage.digested()
+    await stage.engine.anticipation.wait(stage.first)
+    assert max(limits) < HISTORY_TURNS
+    assert len(questions) == 1
+    limits.clear()
+    await typed(stage, '"Which lamp is mine?"')
+    assert (limits, len(questions)) == ([], 2)
+    await stage.say('"Which lamp is mine?"')
+    assert len(questions) == 2
+    assert "Which lamp do I like?" in asked(peer).text
 
 
 async def test_words_that_were_seen_coming_are_stored_with_the_beginning_of_the_reply(stage: Stage) -> None:
