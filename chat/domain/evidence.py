@@ -6,13 +6,13 @@ densely its newest finds lie among the scope's own newest memories, so no search
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import msgspec
 
-from chat.domain.memories import Memory
 from chat.domain.questions import Question
 
 PAIRED = 4
@@ -54,10 +54,19 @@ class Sample(msgspec.Struct, frozen=True):
         return self.density * (self.newest - self.first + 1)
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A memory of the shortlist, with the event ids of its owner's memories before and after it in its chat."""
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """What recall looks at of a memory of the shortlist, and the event ids of its owner's memories before and after it
+    in its chat."""
 
-    memory: Memory
+    event_id: int
+    id: str
+    turn_id: str
+    scene_id: str
+    text: str
+    at: str
+    significance: int
+    pinned: bool
+    consolidated: bool
     before: int | None = None
     after: int | None = None
 
@@ -109,10 +118,11 @@ def shortlists(
     chosen: list[tuple[int, ...]] = []
     for number, question in enumerate(questions):
         worth: dict[int, float] = dict.fromkeys(evidence.dated, 1.0) if question.spans else {}
+        known = worth.get
         for word, weight in question.words.items():
-            rarity = weight * evidence.rarity(word)
-            for event_id in evidence.hits[word].known():
-                worth[event_id] = worth.get(event_id, 0.0) + rarity
+            hits, rarity = evidence.hits[word], weight * evidence.rarity(word)
+            for event_id in hits.known():
+                worth[event_id] = known(event_id, 0.0) + rarity
         for event_id in unwanted & worth.keys():
             del worth[event_id]
         chosen.append(_best(worth, EARLIER_SHORTLIST if number else LATEST_SHORTLIST))
@@ -123,6 +133,6 @@ def _best(worth: dict[int, float], size: int) -> tuple[int, ...]:
     """Those worth most. Only what is worth at least as much as the last of them is put in order, for there are many."""
     able: Iterable[int] = worth
     if len(worth) > size:
-        least = sorted(worth.values(), reverse=True)[size - 1]
+        least = heapq.nlargest(size, worth.values())[-1]
         able = [one for one, value in worth.items() if value >= least]
     return tuple(sorted(able, key=lambda one: (worth[one], one), reverse=True)[:size])

@@ -98,7 +98,7 @@ def recall(
             told.setdefault(one, []).append((question, case))
     order = sorted(scores, key=lambda one: (scores[one], one), reverse=True)
     return _chosen(
-        (_found(evidence.kept[one].memory, scores[one], _why(told[one], evidence)) for one in order), count
+        (_found(evidence.kept[one], scores[one], _why(told[one], evidence)) for one in order), count
     )
 
 
@@ -124,13 +124,13 @@ def rank(question: Question, evidence: Evidence, voices: Voices, places: int) ->
     usual = sum(lengths.values()) / max(len(lengths), 1)
     for case in cases:
         case.score = _matching(case, rarity, lengths[case.event_id] / usual)
-        _weigh(case, question, evidence.kept[case.event_id].memory, voices, rarity)
+        _weigh(case, question, evidence.kept[case.event_id], voices, rarity)
     best: dict[str, float] = {}
     for case in cases:
-        scene = evidence.kept[case.event_id].memory.scene_id
+        scene = evidence.kept[case.event_id].scene_id
         best[scene] = max(best.get(scene, 0.0), case.score)
     for case in cases:
-        case.score += SCENE * best[evidence.kept[case.event_id].memory.scene_id]
+        case.score += SCENE * best[evidence.kept[case.event_id].scene_id]
     ordered = _newer_among_equals(sorted(cases, key=lambda case: (case.score, case.event_id), reverse=True))
     return [*_later_tellings_first(ordered[:COMPARED], evidence, places), *ordered[COMPARED:]]
 
@@ -138,7 +138,7 @@ def rank(question: Question, evidence: Evidence, voices: Voices, places: int) ->
 def _cases(question: Question, evidence: Evidence, voices: Voices) -> list[_Case]:
     kept = evidence.kept
     around = {one: _around(found, kept) for one, found in kept.items()}
-    read = voices.of(found.memory for found in kept.values())
+    read = voices.of(kept.values())
     words_of = dict(read)
     cases = {one: _Case(one, {}, {}) for one in kept}
     for word in question.words:
@@ -163,7 +163,7 @@ def _around(found: Kept, kept: dict[int, Kept]) -> list[tuple[int, float]]:
 
 def _lengths(kept: dict[int, Kept]) -> dict[int, float]:
     """Characters of each memory and its neighbours, weighed; an unknown neighbour counts like the memory itself."""
-    sizes = {one: max(len(found.memory.text), 1) for one, found in kept.items()}
+    sizes = {one: max(len(found.text), 1) for one, found in kept.items()}
     return {
         one: OWN_SHARE * size
         + BEFORE_SHARE * sizes.get(kept[one].before or 0, size)
@@ -174,14 +174,18 @@ def _lengths(kept: dict[int, Kept]) -> dict[int, float]:
 
 def _matching(case: _Case, rarity: dict[str, float], length: float) -> float:
     damped = K1 * (1 - B + B * length)
+    own, near = case.own, case.near
     score = 0.0
-    for word in case.own.keys() | case.near.keys():
-        times = case.own.get(word, 0.0) + case.near.get(word, 0.0)
-        score += rarity[word] * times * (K1 + 1) / (times + damped)
-    return score
+    for word, count in own.items():
+        times = count + near[word] if word in near else count
+        score += rarity[word] * times / (times + damped)
+    for word, times in near.items():
+        if word not in own:
+            score += rarity[word] * times / (times + damped)
+    return score * (K1 + 1)
 
 
-def _weigh(case: _Case, question: Question, memory: Memory, voices: Voices, rarity: dict[str, float]) -> None:
+def _weigh(case: _Case, question: Question, memory: Kept, voices: Voices, rarity: dict[str, float]) -> None:
     """Everything but the words."""
     if question.named:
         case.share = voices.share(memory, question.named, {word: rarity[word] for word in case.own})
@@ -207,7 +211,7 @@ def _why(cases: Iterable[tuple[Question, _Case]], evidence: Evidence) -> list[st
 
 
 def _reasons(question: Question, case: _Case, evidence: Evidence) -> Iterator[str]:
-    memory = evidence.kept[case.event_id].memory
+    memory = evidence.kept[case.event_id]
     if case.own:
         rarest = sorted(case.own, key=lambda word: -question.words[word] * evidence.rarity(word))
         yield f"mentions {', '.join(rarest[:4])}"
@@ -240,7 +244,7 @@ def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence, places: in
     Each gives way once, to the best of its later tellings: many that sound alike must not bury what fits better.
     """
     kept = evidence.kept
-    tellings = Tellings({one.event_id: Told(kept[one.event_id].memory.text, one.own) for one in cases})
+    tellings = Tellings({one.event_id: Told(kept[one.event_id].text, one.own) for one in cases})
     placed: list[_Case] = []
     gave_way: set[int] = set()
     for case in cases:
@@ -260,7 +264,7 @@ def _later_tellings_first(cases: Sequence[_Case], evidence: Evidence, places: in
     return placed
 
 
-def _found(memory: Memory, score: float, reasons: Sequence[str]) -> Found:
+def _found(memory: Memory | Kept, score: float, reasons: Sequence[str]) -> Found:
     why = "; ".join(reasons[:4])
     return Found(memory.id, memory.turn_id, memory.text, memory.significance, round(score, 6), why)
 

@@ -8,15 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
-
-from chat.domain.memories import Memory
 
 _GAP = re.compile(r"\W+")
 _GAPS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 """The same for plain letters, where it takes a tenth of the time."""
 _KEPT = 512
+
+
+class Remembered(Protocol):
+    """A memory, as far as its words go."""
+
+    @property
+    def event_id(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -38,11 +47,11 @@ class Voices:
         self._names = frozenset(name.casefold() for name in names)
         self._known: dict[int, _Read] = {}
 
-    def of(self, memories: Iterable[Memory]) -> list[tuple[int, str]]:
+    def of(self, memories: Iterable[Remembered]) -> list[tuple[int, str]]:
         """The event id of each memory and its words, for `times`."""
         return [(one.event_id, self._read(one).words) for one in memories]
 
-    def share(self, memory: Memory, named: Collection[str], words: dict[str, float]) -> float:
+    def share(self, memory: Remembered, named: Collection[str], words: dict[str, float]) -> float:
         """How much of what was found in a memory, by the weights of the words, those who were named said; 0 to 1.
 
         Without words: how many of its lines.
@@ -60,7 +69,7 @@ class Voices:
             own += weight * (said / counts if counts else len(theirs) / len(lines))
         return own / whole if whole else len(theirs) / len(lines)
 
-    def _read(self, memory: Memory) -> _Read:
+    def _read(self, memory: Remembered) -> _Read:
         known = self._known.get(memory.event_id)
         if known is None:
             known = self._known[memory.event_id] = _read(memory.text, self._names)

@@ -34,6 +34,10 @@ def memory(number: int, text: str, **values: object) -> Memory:
     return Memory(**(given | values))  # type: ignore[arg-type]
 
 
+def kept_of(one: Memory, before: int | None, after: int | None) -> Kept:
+    return Kept(*(getattr(one, name) for name in Kept.__struct_fields__[:-2]), before, after)
+
+
 def ask(memories: list[Memory], *entries: str, count: int = 4, hidden: tuple[int, ...] = ()) -> Recalled:
     """Recall over a search that finds every memory with a word that begins alike."""
     asked = questions(entries, NAMES, (ADA, MIRA), NOW)
@@ -48,7 +52,7 @@ def ask(memories: list[Memory], *entries: str, count: int = 4, hidden: tuple[int
     spans = [span for question in asked for span in question.spans]
     dated = tuple(one.event_id for one in memories if any(span[0] <= one.at[:10] < span[1] for span in spans))
     kept = {
-        one.event_id: Kept(
+        one.event_id: kept_of(
             one,
             ids[place - 1] if place else None,
             ids[place + 1] if place + 1 < len(ids) else None,
@@ -245,7 +249,7 @@ def test_the_shortlist_holds_the_best_of_each_question() -> None:
 
 def test_an_earlier_entry_looks_only_at_its_own_shortlist_and_what_stands_beside_it() -> None:
     told = [*filler(1, 9), memory(10, "Mira: The comet came."), memory(11, "Mira: A letter lay there.")]
-    kept = {one.event_id: Kept(one, one.event_id - 1, one.event_id + 1) for one in told}
+    kept = {one.event_id: kept_of(one, one.event_id - 1, one.event_id + 1) for one in told}
     found = Evidence(Sample(11, 1, 11, 1), {}, (), kept, ((10,), (3,)))
     assert found.about(0).kept.keys() == kept.keys()
     assert found.about(1).kept.keys() == {2, 3, 4}

@@ -14,7 +14,6 @@ from chat.domain.dates import Span
 from chat.domain.evidence import Evidence, Hits, Kept, Sample, pairs, shortlists
 from chat.domain.memories import Memory, scope_token
 from chat.domain.questions import Question
-from chat.domain.records import Row
 from chat.store.reading import Reader
 from chat.store.search_index import stretch_of
 
@@ -62,7 +61,7 @@ select event_id from visible_memories
 where +scope = ? and turn_id in (select value from json_each(?))
 """
 # The plus keeps a scope from being looked up by itself: it would read every row of it.
-_COLUMNS = ", ".join(f"m.{name}" for name in Memory.__struct_fields__)
+_COLUMNS = ", ".join(f"m.{name}" for name in Kept.__struct_fields__[:-2])
 _NEIGHBOUR = """
 (select n.event_id from {{memories}} n
  where n.chat_id = m.chat_id and n.owner = m.owner and n.level = 'turn' and n.event_id {side} m.event_id
@@ -181,8 +180,4 @@ async def _dated(scope: _Scope, spans: Iterable[Span]) -> tuple[int, ...]:
 async def _kept(scope: _Scope, event_ids: Iterable[int]) -> dict[int, Kept]:
     wanted = msgspec.json.encode(list(event_ids)).decode()
     rows = await scope.reader.all(_KEPT.format(memories=scope.memories), (wanted, scope.token))
-    return {row[0]: _of(row) for row in rows}
-
-
-def _of(row: Row) -> Kept:
-    return Kept(Memory.from_row(row[:-2]), row[-2], row[-1])
+    return {row[0]: Kept(*row) for row in rows}
