@@ -7,6 +7,7 @@ as it would have been asked without that.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -55,17 +56,16 @@ class Entry:
         self._prepared: Prepared | None = None
         self._head = 0
         self._is_given_up = False
+        self._loop = asyncio.get_running_loop()
 
     def look_ahead(self, chat: Chat) -> None:
         """Take the prompt that was written while these words were typed, if there is one."""
-        self._prepared, self._head = (
-            prepare.at_hand(self._engine, chat, self.segments),
-            self._engine.store.head,
-        )
+        self._prepared = prepare.at_hand(self._engine, chat, self.segments)
+        self._head = self._engine.store.head
 
-    def ask(self) -> None:
-        """Send that prompt, if it was rightly decided that the reply begins: the words are as good as stored."""
-        if self._prepared and self.reply_moment and not self._is_given_up:
+    def _ask(self) -> None:
+        """On the event loop: send that prompt, because it was decided that the reply begins."""
+        if self._prepared and not self._is_given_up:
             self.asked = narrate.ask(self._engine, self._prepared)
 
     async def give_up(self) -> None:
@@ -94,6 +94,8 @@ class Entry:
         is_alone = len(said) == 1 and isinstance(said[0].data, UserTurn)
         if self._prepared is None or state.head != self._head or not is_alone:
             return []
+        # What follows (writing it, waiting for the disk) and the answer's way here take about as long.
+        self._loop.call_soon_threadsafe(self._ask)
         how = self._prepared.how(self._engine.endpoint().name)
         self.reply_moment = msgspec.structs.replace(moment, step=moment.step + 1)
         run, answered = self._run, {"reply_to": self.turn_id}

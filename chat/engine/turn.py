@@ -79,13 +79,9 @@ async def _store(engine: Engine, entry: Entry, chat: Chat) -> None:
     """Commit the entry, and ask the model meanwhile where the reply begins with it."""
     await engine.close_interrupted(chat.id)
     entry.look_ahead(chat)
-    loop, forgets = asyncio.get_running_loop(), f"composer:{chat.id}"
-
-    def written() -> None:
-        loop.call_soon_threadsafe(entry.ask)
-
+    forgets = f"composer:{chat.id}"
     try:
-        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=forgets, written=written)
+        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=forgets)
     except BaseException:
         await entry.give_up()
         raise

@@ -55,17 +55,8 @@ class Live:
         self.worlds: OrderedDict[str, World] = OrderedDict()
         self.head = log.head(self.conn)
 
-    def command(
-        self,
-        decide: Decide,
-        caused_by: str | None,
-        drop_draft: str | None,
-        written: Callable[[], None] | None = None,
-    ) -> Commit:
-        """Let a decision look at the state, and make what it returns happen. Raises what the decision raises.
-
-        `written` is called when all of it is written and only the disk is waited for.
-        """
+    def command(self, decide: Decide, caused_by: str | None, drop_draft: str | None) -> Commit:
+        """Let a decision look at the state, and make what it returns happen. Raises what the decision raises."""
         self.must_be_writable()
         with self._transaction() as commit:
             new = decide(self._state())
@@ -74,8 +65,6 @@ class Live:
             events, head, fold = self._happen(new, caused_by)
             if drop_draft is not None:
                 self.conn.execute(_DROP_DRAFT, (drop_draft,))
-            if written is not None:
-                written()
             commit()
             self._adopt(fold, head)
         return Commit(events, head.id)

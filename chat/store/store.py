@@ -130,22 +130,16 @@ class Store:
         return await self._writer.run(lambda: self._live.head)
 
     async def execute(
-        self,
-        decide: Decide,
-        *,
-        caused_by: str | None = None,
-        drop_draft: str | None = None,
-        written: Callable[[], None] | None = None,
+        self, decide: Decide, *, caused_by: str | None = None, drop_draft: str | None = None
     ) -> Commit:
         """Run a decision on the writer's thread and commit what it returns, all of it or nothing.
 
         `caused_by` names the turn or operation in each event; `drop_draft` forgets a draft in the same
-        transaction. `written` is called on that thread when only the disk is waited for; the commit may still fail.
-        A decision that returns no events commits nothing.
+        transaction. A decision that returns no events commits nothing.
         """
 
         def command() -> _Outcome:
-            commit = self._live.command(decide, caused_by, drop_draft, written)
+            commit = self._live.command(decide, caused_by, drop_draft)
             return _Outcome(commit, self._live.library)
 
         with self._noticing_damage():

@@ -89,15 +89,21 @@ def measure(scale: Scale) -> list[Line]:
 
 def _rounds(few: Asker, many: Asker, port: int, asked: int) -> list[tuple[float, ...]]:
     direct = Direct(port)
+
+    def asked_directly() -> float:
+        """After the same pause, so that the server is at rest and nobody's caches are warmer."""
+        time.sleep(HAND_S)
+        return direct.first_token("bench:tell:1")
+
     for _ in range(5):
-        few.first_token(), many.first_token(), direct.first_token("bench:tell:1")
+        few.first_token(), many.first_token(), asked_directly()
     rounds = []
     for _ in range(ROUNDS):
         taken = [
             (
                 few.first_token(),
                 many.first_token(),
-                direct.first_token("bench:tell:1"),
+                asked_directly(),
                 few.first_token(typed=False),
                 many.first_token(typed=False),
             )
