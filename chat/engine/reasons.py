@@ -27,8 +27,7 @@ STOP_REASONS: dict[str, Reason] = {
 }
 
 INTERRUPTED = Reason(
-    "The program stopped while this reply was being written; what had arrived is kept.",
-    "Retry the reply, or go on from here.",
+    "The program stopped while this reply was being written.", "Retry the reply, or go on from here."
 )
 INTERNAL = Reason(
     "Something in the program went wrong while this reply was being written.", "Retry the reply."
