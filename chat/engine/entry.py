@@ -66,6 +66,7 @@ class Entry:
     def _ask(self) -> None:
         """On the event loop: send that prompt, because it was decided that the reply begins."""
         if self._prepared and not self._is_given_up:
+            prepare.keep_history_from(self._engine, self._run.chat_id, self.speaker, self._prepared.written)
             self.asked = narrate.ask(self._engine, self._prepared)
 
     async def give_up(self) -> None:

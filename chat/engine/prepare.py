@@ -40,7 +40,10 @@ class Terms(NamedTuple):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A prompt, what the log keeps of how it came about, where its history begins and the draft it is for."""
+    """A prompt, what the log keeps of how it came about, where its history begins and the draft it is for.
+
+    `since` is where the history of the last prompt that was sent began, when this one was written.
+    """
 
     terms: Terms
     messages: Sequence[Message]
@@ -48,6 +51,7 @@ class Written(msgspec.Struct, frozen=True):
     manifest: dict[str, Any]
     history_from: str | None
     draft: Sequence[Segment]
+    since: str | None
 
     @property
     def is_cut(self) -> bool:
@@ -87,16 +91,17 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
     await engine.digests.wait(run.chat_id, engine.settings.timeouts.digest_wait_s)
     await engine.anticipation.wait(run.chat_id)
     (retrieve, asked), (assembling, told) = steps(engine, model)
+    since = _history_from(engine, run.chat_id, run.speaker)
     with run.step(retrieve, **asked):
-        context = await _read(engine, run.chat_id, run.speaker)
+        context = await _read(engine, run.chat_id, run.speaker, since)
     with run.step(assembling, **told):
-        written = _write(engine, run.chat_id, context, run=run)
-    if written.is_cut and written.history_from != _history_from(engine, run.chat_id, run.speaker):
-        _keep_history_from(engine, run, written)
+        written = _write(engine, run.chat_id, context, since, run=run)
+    if written.is_cut and written.history_from != since:
+        since = written.history_from
         with run.step(retrieve, **asked):  # of what has just left the prompt, too
-            context = await _read(engine, run.chat_id, run.speaker)
-        written = _write(engine, run.chat_id, context, run=run)
-    _keep_history_from(engine, run, written)
+            context = await _read(engine, run.chat_id, run.speaker, since)
+        written = _write(engine, run.chat_id, context, since, run=run)
+    keep_history_from(engine, run.chat_id, run.speaker, written)
     return Prepared(model, engine.clock.seed(), written)
 
 
@@ -115,8 +120,8 @@ def at_hand(engine: Engine, chat: Chat, segments: Sequence[Segment]) -> Prepared
     if not model or written is None or engine.digests.is_running(chat.id):
         return None
     is_heard = all(one.kind in _HEARD_BY_ALL for one in segments)
-    moves_on = written.is_cut and written.history_from != _history_from(engine, chat.id, bot_id)
-    if not is_heard or moves_on or written.terms != _terms(engine, chat.id, bot_id):
+    is_next = written.since == _history_from(engine, chat.id, bot_id)
+    if not (is_heard and is_next) or written.terms != _terms(engine, written.terms.history_from):
         return None
     return Prepared(model, engine.clock.seed(), written)
 
@@ -153,14 +158,24 @@ async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
     if not is_spoken(segments):
         await read_ahead(engine.store, chat_id, chat.bot_ids[0], engine.anticipation)
         return
-    context = await _read(engine, chat_id, chat.bot_ids[0], segments)
+    bot_id = chat.bot_ids[0]
+    since = _history_from(engine, chat_id, bot_id)
+    context = await _read(engine, chat_id, bot_id, since, segments)
     with suppress(DoesNotFit):  # whoever sends it will be told
-        _write(engine, chat_id, context, segments)
+        written = _write(engine, chat_id, context, since, segments)
+        if written.is_cut and written.history_from != since:
+            context = await _read(engine, chat_id, bot_id, written.history_from, segments)
+            _write(engine, chat_id, context, written.history_from, segments)
         engine.anticipation.note_written(chat_id, marks)
 
 
 def _write(
-    engine: Engine, chat_id: str, context: Context, draft: Sequence[Segment] = (), run: Run | None = None
+    engine: Engine,
+    chat_id: str,
+    context: Context,
+    history_from: str | None,
+    draft: Sequence[Segment] = (),
+    run: Run | None = None,
 ) -> Written:
     """The prompt. A reply that is written on (by `run`) is no part of what stands before it, but needs its room."""
     before = [turn for turn in context.turns if run is None or turn.id != run.reply_id]
@@ -171,24 +186,34 @@ def _write(
     directed = [directions(turn.segments) for turn in unanswered(before) if turn.role == "user"]
     given = _input(engine, context, heard, words, "\n".join(filter(None, [*directed, directions(draft)])))
     taken, model = (count(run.written_on) if run.written_on else 0, run.model) if run else (0, "")
-    terms = _terms(engine, chat_id, context.bot.id, taken, model)
+    terms = _terms(engine, history_from, taken, model)
     written = engine.anticipation.prompt(chat_id, (given, terms))
     if written is None:
         assembled = assemble(given, terms.budget, count, history_from=terms.history_from)
         prompt_hash = sha256(msgspec.json.encode(assembled.messages)).hexdigest()
         manifest = assembled.manifest.as_dict()
-        written = Written(terms, assembled.messages, prompt_hash, manifest, assembled.history_from, draft)
+        written = Written(
+            terms,
+            assembled.messages,
+            prompt_hash,
+            manifest,
+            assembled.history_from,
+            draft,
+            _history_from(engine, chat_id, context.bot.id),
+        )
         engine.anticipation.keep_prompt(chat_id, (given, terms), written)
     return written
 
 
-def _terms(engine: Engine, chat_id: str, bot_id: str, taken: int = 0, model: str = "") -> Terms:
-    history_from, recall_k = _history_from(engine, chat_id, bot_id), engine.settings.budget.recall_k
-    return Terms(budget_of(engine, taken, model), history_from, recall_k, reads_what_it_writes(engine))
+def _terms(engine: Engine, history_from: str | None, taken: int = 0, model: str = "") -> Terms:
+    recall_k, takes_notes = engine.settings.budget.recall_k, reads_what_it_writes(engine)
+    return Terms(budget_of(engine, taken, model), history_from, recall_k, takes_notes)
 
 
-async def _read(engine: Engine, chat_id: str, bot_id: str, draft: Sequence[Segment] = ()) -> Context:
-    wanted = Wanted(engine.settings.budget.recall_k, _history_from(engine, chat_id, bot_id), draft)
+async def _read(
+    engine: Engine, chat_id: str, bot_id: str, history_from: str | None, draft: Sequence[Segment] = ()
+) -> Context:
+    wanted = Wanted(engine.settings.budget.recall_k, history_from, draft)
     return await read_context(engine.store, chat_id, bot_id, wanted, engine.anticipation)
 
 
@@ -196,9 +221,10 @@ def _history_from(engine: Engine, chat_id: str, bot_id: str) -> str | None:
     return engine.history_from.get((chat_id, bot_id))
 
 
-def _keep_history_from(engine: Engine, run: Run, written: Written) -> None:
+def keep_history_from(engine: Engine, chat_id: str, bot_id: str, written: Written) -> None:
+    """This prompt is sent: where its history begins, the next ones begin too, until they have to let go of more."""
     if written.history_from:
-        engine.history_from[run.chat_id, run.speaker] = written.history_from
+        engine.history_from[chat_id, bot_id] = written.history_from
 
 
 def _prompt_memory(found: Found) -> PromptMemory:

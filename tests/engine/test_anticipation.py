@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 
 from chat.app import running_engine
 from chat.clock import Clock
+from chat.domain.events import AssistantTurnStarted
 from chat.domain.evidence import Evidence
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.context import HISTORY_TURNS
@@ -203,22 +203,46 @@ async def test_what_was_rewound_after_the_draft_is_not_in_the_prompt(stage: Stag
     assert "heron" not in asked(peer).text
 
 
-async def test_a_story_typed_and_a_story_posted_ask_the_model_for_the_same(tmp_path: Path) -> None:
+SHORT = {"narrative_soft_tokens": 700, "narrative_hard_tokens": 1400}
+"""A budget from which older turns have to go every few turns."""
+
+
+class Begun:
+    """Of each reply that began with the words it answers: whether its prompt had to let go of more turns."""
+
+    def __init__(self) -> None:
+        self.ready: list[bool] = []
+        self._left_out: dict[str, int] = {}
+
+    def note(self, commit: Commit) -> None:
+        for one in commit.events:
+            if isinstance(one.data, AssistantTurnStarted):
+                gone = len(one.data.manifest["turns_left_out"])
+                if commit.events[0].kind == "user_turn":
+                    self.ready.append(gone > self._left_out.get(one.stream, 0))
+                self._left_out[one.stream] = gone
+
+
+@pytest.mark.parametrize("budget", [{}, SHORT], ids=["roomy", "short"])
+async def test_a_story_typed_and_a_story_posted_ask_the_model_for_the_same(
+    tmp_path: Path, budget: dict[str, int]
+) -> None:
     """The same turns in two programs, two chats of one bot in each; only in one of them are drafts kept."""
+    begun = Begun()
 
     async def told(folder: Path, *, is_typed: bool) -> list[str]:
         with Peer(default=answer) as peer:
             connection = {"base_url": peer.base_url, "narrative_model": "peer-model"}
-            async with running_engine(
-                load_settings(data_dir=folder, connection=connection), Clock()
-            ) as engine:
+            settings = load_settings(data_dir=folder, connection=connection, budget=budget)
+            async with running_engine(settings, Clock()) as engine:
+                engine.store.on_commit(begun.note)
                 you = await engine.author_you(None, YouFields(name="Alex"))
                 mira = await engine.author_bot(None, BotFields(name="Mira", persona="keeps the lighthouse"))
                 chats = [await begin(engine, mira, you), await begin(engine, mira, you)]
                 stage = Stage(engine, you, mira, mira, *chats)
                 for number, text in enumerate(WORDS * 3):
                     chat_id = chats[number % 3 % 2]
-                    peer.script(Reply(f'*nods* "So it is, {number}."'))
+                    peer.script(Reply(f'*nods* "So it is, {number}." {"Rain falls on the roof. " * 12}'))
                     if is_typed:
                         await typed(stage, text[: len(text) // 2], chat_id)
                         await typed(stage, text, chat_id)
@@ -227,8 +251,8 @@ async def test_a_story_typed_and_a_story_posted_ask_the_model_for_the_same(tmp_p
                     await engine.anticipation.wait(chat_id)
                 return [one.text for one in peer.requests if one.method == "POST" and not one.schema_name]
 
-    posted, drafted = await asyncio.gather(
-        told(tmp_path / "posted", is_typed=False), told(tmp_path / "typed", is_typed=True)
-    )
+    posted = await told(tmp_path / "posted", is_typed=False)
+    assert not begun.ready
+    assert await told(tmp_path / "typed", is_typed=True) == posted
     assert len(posted) == 3 * len(WORDS)
-    assert drafted == posted
+    assert set(begun.ready) == ({False, True} if budget else {False})
