@@ -6,7 +6,7 @@ The log keeps it with the reply; the words of the prompt themselves are not in i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -52,11 +52,10 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        plain = asdict(self)
-        return plain | {
+        return vars(self) | {
             "prompts": dict(self.prompts),
-            "sections": list(plain["sections"]),
-            "memories": list(plain["memories"]),
+            "sections": [dict(vars(one)) for one in self.sections],
+            "memories": [dict(vars(one)) for one in self.memories],
             "turns_left_out": list(self.turns_left_out),
             "withheld": [{"what": what, "why": why} for what, why in self.withheld],
         }
