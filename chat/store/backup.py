@@ -125,9 +125,11 @@ def _make(
         with folder.opened(database + PART) as copied, trial.ready(copied, _size_of(settings)) as trying:
             tell("copying")
             copy_consistently(settings.db_path, folder.path / (database + PART))
-            folder.sync(database + PART)
             tell("trying it out")
-            facts, size, sha256 = _try_out(settings, trying, known, even_if_damaged)
+            with private_folder(settings, "backup") as work:
+                trying.begin(work / "restored.db")
+                folder.sync(database + PART)
+                facts, size, sha256 = _found(trying, work / "restored.db", known, even_if_damaged)
         told = _manifest(folder, clock, reason, facts, size, sha256)
         tell("keeping it")
         folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
@@ -141,24 +143,23 @@ def _make(
     return Backup(name, size, told)
 
 
-def _try_out(
-    settings: Settings, trying: Trial, known: Head | None, even_if_damaged: bool
+def _found(
+    trying: Trial, scratch: Path, known: Head | None, even_if_damaged: bool
 ) -> tuple[Facts | None, int, str]:
-    """Restore it to a scratch file and examine that; what was found, its size and SHA-256."""
-    with private_folder(settings, "backup") as work:
-        tried = trying.put_back(work / "restored.db")
-        try:
-            facts = tried.must_be_whole()
-            with foreign.opened(work / "restored.db") as conn:
-                if fault := compare_heads(conn, known).fault:
-                    raise fault
-            return facts, tried.size, tried.sha256
-        except StoreDamaged as problem:
-            if even_if_damaged:
-                return None, tried.size, tried.sha256
-            raise StoreDamaged(
-                f"The backup was not kept, because it is not sound: {problem.message}"
-            ) from problem
+    """What the trial found in the scratch file, and the size and SHA-256 of what was put back there."""
+    tried = trying.found(scratch)
+    try:
+        facts = tried.must_be_whole()
+        with foreign.opened(scratch) as conn:
+            if fault := compare_heads(conn, known).fault:
+                raise fault
+        return facts, tried.size, tried.sha256
+    except StoreDamaged as problem:
+        if even_if_damaged:
+            return None, tried.size, tried.sha256
+        raise StoreDamaged(
+            f"The backup was not kept, because it is not sound: {problem.message}"
+        ) from problem
 
 
 def _manifest(

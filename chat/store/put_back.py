@@ -26,6 +26,8 @@ def put_back(source: io.FileIO, target: Path, *, let_go: bool = False) -> tuple[
             if let_go:
                 _let_go(source.fileno(), size, count)
             size += count
+        if let_go:
+            _let_go(source.fileno(), 0, size)  # what was not on the disk yet when its turn came
     return size, digest.hexdigest()
 
 

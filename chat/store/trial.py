@@ -52,11 +52,20 @@ class Trial:
     def __init__(self, source: io.FileIO, process: subprocess.Popen[bytes] | None) -> None:
         self._source, self._process = source, process
 
-    def put_back(self, scratch: Path) -> Tried:
-        """Copy the file to this place, which is still free, and examine every page and every event there."""
+    def begin(self, scratch: Path) -> None:
+        """Let the other process copy the file to this place, which is still free, and examine it there."""
+        if self._process is None or self._process.stdin is None:
+            return
+        # One that was ended is noticed when it has to answer.
+        with suppress(OSError), self._process.stdin as asked:
+            asked.write(os.fsencode(scratch))
+        self._process.stdin = None
+
+    def found(self, scratch: Path) -> Tried:
+        """What came of it; without another process it is done now."""
         try:
             if self._process is not None:
-                said, _ = self._process.communicate(os.fsencode(scratch))
+                said, _ = self._process.communicate()
                 return msgspec.json.decode(said, type=Tried)
         except (OSError, msgspec.MsgspecError):
             # It was ended, or met what is better told from here, as a full disk.
@@ -73,8 +82,8 @@ def ready(source: io.FileIO, size: int) -> Iterator[Trial]:
         yield Trial(source, process)
     finally:
         if process is not None:
-            process.kill()  # does nothing to one that is through
-            process.communicate()
+            with process:  # which closes its pipes and waits for its end
+                process.kill()  # does nothing to one that is through
 
 
 def main() -> None:

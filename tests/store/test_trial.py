@@ -45,7 +45,8 @@ def tried(path: Path, size: int) -> Tried:
     scratch = path.with_name(f"scratch-{size}.db")
     with ready(path, size) as trying:
         try:
-            return trying.put_back(scratch)
+            trying.begin(scratch)
+            return trying.found(scratch)
         finally:
             assert scratch.read_bytes() == path.read_bytes()
             scratch.unlink()
@@ -148,7 +149,8 @@ def test_where_no_process_can_be_started_it_is_done_here(copy: Path, monkeypatch
 
     monkeypatch.setattr(subprocess, "Popen", refused)
     with copy.open("rb", buffering=0) as source, trial.ready(source, APART) as trying:
-        assert trying.put_back(copy.with_name("scratch.db")) == whole
+        trying.begin(copy.with_name("scratch.db"))
+        assert trying.found(copy.with_name("scratch.db")) == whole
 
 
 def test_a_process_that_is_ended_is_no_verdict(copy: Path) -> None:
@@ -158,9 +160,10 @@ def test_a_process_that_is_ended_is_no_verdict(copy: Path) -> None:
         assert trying._process
         trying._process.kill()
         trying._process.wait()
+        trying.begin(scratch)
         scratch.write_bytes(b"half of it")
         trying._source.seek(3)
-        assert trying.put_back(scratch) == whole
+        assert trying.found(scratch) == whole
 
 
 def test_no_process_is_left_when_there_was_nothing_to_try(copy: Path) -> None:
