@@ -5,29 +5,34 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 _CHUNK = 1 << 20
 
 
-def put_back(source: io.FileIO, target: Path, *, let_go: bool = False) -> tuple[int, str]:
+def put_back(source: io.FileIO, target: Path, *, sparing: bool = False) -> tuple[int, str]:
     """Copy all of it to a new file, whose owner alone may read it; its size and SHA-256.
 
-    `let_go` tells the system that nobody will read the source again soon. One that is on the disk then makes room in
-    memory for its copy piece by piece, instead of pushing out what the running program reads.
+    `sparing` takes one processor and not two, and tells the system that nobody will read the source again soon: then
+    it needs not push out of memory what the running program reads.
     """
     digest, size, buffer = hashlib.sha256(), 0, memoryview(bytearray(_CHUNK))
-    with target.open("xb", buffering=0) as copy:
+    with target.open("xb", buffering=0) as copy, ThreadPoolExecutor(1) as beside:
         os.fchmod(copy.fileno(), 0o600)
         while count := source.readinto(buffer):
-            digest.update(buffer[:count])
-            _copy(source.fileno(), size, copy, buffer[:count])
-            if let_go:
+            piece = buffer[:count]
+            hashing = None if sparing else beside.submit(digest.update, piece)
+            _copy(source.fileno(), size, copy, piece)
+            if hashing is None:
+                digest.update(piece)
                 _let_go(source.fileno(), size, count)
+            else:
+                hashing.result()
             size += count
-        if let_go:
-            _let_go(source.fileno(), 0, size)  # what was not on the disk yet when its turn came
+    if sparing:
+        _let_go(source.fileno(), 0, size)  # also what was not on the disk yet when its turn came
     return size, digest.hexdigest()
 
 

@@ -71,7 +71,7 @@ class Trial:
             # It was ended, or met what is better told from here, as a full disk.
             scratch.unlink(missing_ok=True)
             self._source.seek(0)
-        return _try(self._source, scratch)
+        return _try(self._source, scratch, apart=False)
 
 
 @contextmanager
@@ -91,14 +91,14 @@ def main() -> None:
     scratch = os.fsdecode(sys.stdin.buffer.read())
     if scratch:
         with os.fdopen(int(sys.argv[1]), "rb", buffering=0) as source:
-            tried = _try(source, Path(scratch), mapped_bytes=_MAPPED_BYTES)
+            tried = _try(source, Path(scratch), apart=True)
         sys.stdout.buffer.write(msgspec.json.encode(tried))
 
 
-def _try(source: io.FileIO, scratch: Path, mapped_bytes: int = 0) -> Tried:
-    size, sha256 = put_back(source, scratch, let_go=True)
+def _try(source: io.FileIO, scratch: Path, *, apart: bool) -> Tried:
+    size, sha256 = put_back(source, scratch, sparing=apart)
     try:
-        return Tried(size, sha256, _examine(scratch, mapped_bytes))
+        return Tried(size, sha256, _examine(scratch, _MAPPED_BYTES if apart else 0))
     except StoreDamaged as problem:
         return Tried(size, sha256, None, problem.message, problem.next_step)
 
