@@ -105,8 +105,9 @@ def _taken_apart(text: str, names: frozenset[str]) -> Iterator[_Line]:
 
 
 def forget() -> None:
-    """No text of a memory stays here."""
+    """No text of a memory stays here, and no word that was asked for."""
     _read.cache_clear()
+    stem_of.cache_clear()
 
 
 def _words_of(text: str) -> str:

@@ -12,6 +12,7 @@ from chat.domain import likeness, voices
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text, witnesses
 from chat.llm.tokens import count_tokens
+from chat.prompts.excerpts import excerpt
 
 _KEPT = 4096
 
@@ -44,8 +45,9 @@ def hear(turn: Turn, bot_id: str) -> Hearing:
 
 
 def forget() -> None:
-    """Nothing of any turn stays here: its words were erased, or another database took the place of this one."""
+    """Nothing of any turn or memory stays here: words were erased, or another database took the place of this one."""
     _known.clear()
     count.cache_clear()
     likeness.forget()
     voices.forget()
+    excerpt.cache_clear()
