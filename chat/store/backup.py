@@ -129,7 +129,7 @@ def _make(
             with private_folder(settings, "backup") as work:
                 trying.begin(work / "restored.db")
                 folder.sync(database + PART)
-                facts, size, sha256 = _found(trying, work / "restored.db", known, even_if_damaged)
+                facts, size, sha256 = _try_out(trying, work / "restored.db", known, even_if_damaged)
         told = _manifest(folder, clock, reason, facts, size, sha256)
         tell("keeping it")
         folder.write(manifest + PART, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
@@ -143,7 +143,7 @@ def _make(
     return Backup(name, size, told)
 
 
-def _found(
+def _try_out(
     trying: Trial, scratch: Path, known: Head | None, even_if_damaged: bool
 ) -> tuple[Facts | None, int, str]:
     """What the trial found in the scratch file, and the size and SHA-256 of what was put back there."""
