@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser import desk
 from tests.browser.test_access import findings_of
@@ -55,6 +57,30 @@ async def test_any_turn_is_changed_in_its_place_and_seen_in_every_tab(
     for tab in (page, other):
         await expect(turn(tab, "bot", 0).locator(":scope > .prose")).to_have_text(desk.counted(12))
     await expect(page.locator(OWN)).to_have_text(["One.", "Two."])
+
+
+async def test_a_form_opens_in_its_turn_though_the_turn_was_told_anew_while_it_was_fetched(
+    page: Page, watch: Watch, told: Server
+) -> None:
+    page, other = await two_tabs(page, watch, told, "One.")
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        asked.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/edit", slowly)
+    await turn(page, "bot", 0).locator(".edit-link").focus()
+    await page.keyboard.press("Enter")
+    await asyncio.wait_for(asked.wait(), 20)
+    await change(other, "bot", 0)
+    await other.locator(BOX).fill("In other words.")
+    await other.get_by_role("button", name="Save").click()
+    await expect(turn(page, "bot", 0).locator(":scope > .prose")).to_have_text("In other words.")
+    go_on.set()
+    await expect(page.locator(BOX)).to_have_value("In other words.")
+    await expect(page.locator(BOX)).to_be_focused()
 
 
 async def test_two_tabs_never_overwrite_each_others_words(page: Page, watch: Watch, told: Server) -> None:

@@ -110,7 +110,10 @@ export class Travel {
     this.#open(turn, fresh);
   }
 
-  #open(turn, editor) {
+  /** In the turn as it stands now: it may have been told anew while the form was fetched. */
+  #open({ id }, editor) {
+    const turn = document.getElementById(id);
+    if (!turn) return;
     for (const other of turn.querySelectorAll(".rewrite")) other.matches(".editing") ? other.remove() : (other.open = false);
     turn.querySelector(".prose").after(editor);
   }
