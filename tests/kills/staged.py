@@ -231,7 +231,7 @@ def set_stages() -> None:
     after(recovery, "recover", "recovery: done")
     before(os, "fsync", "a sync")
     after(migrate, "_run", "migration: one done")
-    after(rebuild, "project", "rebuild: rows written")
+    after(rebuild, "_with_undo", "rebuild: rows written")
 
 
 def set_stages_of_backups() -> None:
