@@ -75,10 +75,11 @@ class Channel:
             self.items = [item for item in self.items if isinstance(item, Framed) and item.event_id]
             self._joined = (-1, -1, b"")
 
-    def since(self, position: int, end: int) -> bytes | None:
-        """Everything from a position to the end as bytes to send, None when that position is no longer kept."""
+    def since(self, position: int) -> bytes | None:
+        """Everything from a position on as bytes to send, None when that position is no longer kept."""
         if position < self.first:
             return None
+        end = self.end
         was_from, was_to, joined = self._joined
         if was_to != end or was_from != position:
             joined = b"".join(self._frames(self.items[position - self.first :]))
@@ -170,9 +171,9 @@ class Subscription:
     def _pending(self) -> bytes:
         parts: list[bytes] = []
         for index, channel in enumerate(self._channels):
-            cursor, end = self._cursors[index], channel.first + len(channel.items)
+            cursor, end = self._cursors[index], channel.end
             if cursor != end:
-                body = channel.since(cursor, end)
+                body = channel.since(cursor)
                 parts.append(self._hub.resync(channel.chat_id) if body is None else body)
                 self._cursors[index] = end
         return b"".join(parts)

@@ -91,9 +91,8 @@ class Assets:
 
     async def squeezed(self, name: str) -> bytes:
         """What gzip makes of the file; empty where it gains nothing."""
-        return await asyncio.shield(
-            asyncio.wrap_future(self._squeezed[name])
-        )  # who leaves takes it from nobody
+        # Who leaves takes it from nobody.
+        return await asyncio.shield(asyncio.wrap_future(self._squeezed[name]))
 
 
 @router.get("/static/{name:path}")

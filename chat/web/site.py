@@ -68,9 +68,8 @@ def create_site(settings: Settings, *, clock: Clock, lifespan: Lifespan, port: i
     site.state.templates = environment(files)
     site.state.models = []
     site.state.port = port if port is not None else settings.port
-    for (
-        router
-    ) in ROUTERS:  # as if each stood here: a router that is included is searched twice for each request
+    # As if each stood here: a router that is included is searched twice for each request.
+    for router in ROUTERS:
         site.router.routes.extend(router.routes)
     failures.install(site)
     site.add_middleware(SecurityMiddleware, body_bytes=settings.limits.body_bytes, new_id=clock.new_id)

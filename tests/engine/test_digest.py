@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ async def test_what_nobody_there_could_know_is_dropped(
 
 
 async def test_a_hostile_answer_moves_nothing_far(stage: Stage, peer: Peer) -> None:
-    many = [{"source": "Mira", "target": "Alex", "affinity": 10**9, "trust": -(10**9), "cites": [1]}] * 1_000
+    many = [{"source": "Mira", "target": "Alex", "affinity": 10**9, "trust": -(10**9), "cites": [1]}] * 10_000
     facts = [{"owner": "Mira", "about": "Alex", "text": "x" * 900, "cites": [1]}] * 300
     await digest_of(
         stage, peer, Answer({"feelings": many, "facts": facts, "significance": 10**9, "minutes": 10**12})
@@ -128,13 +129,50 @@ async def test_a_bad_part_is_dropped_and_the_good_ones_count(stage: Stage, peer:
     assert world.state.clock_at == "2026-11-20T19:00:00Z"
 
 
-PROSE = Reply("I'd say they are getting along splendidly!")
+async def test_an_answer_that_is_cut_off_counts_as_far_as_it_came(stage: Stage, peer: Peer) -> None:
+    whole = json.dumps(WARM)
+    cut = whole[: whole.index("filling the lamp")]
+    reply_id = await digest_of(stage, peer, Answer(cut, finish="length"))
+    world = await stage.world()
+    assert world.edge(stage.mira, stage.you).affinity == 55
+    assert world.edge(stage.mira, stage.you).facts == ("Alex once sailed with her brother.",)
+    assert (world.state.clock_at, world.state.weather) == ("2026-11-20T19:00:00Z", "")
+    cases = quarantine.cases(stage.engine.settings.quarantine_dir)
+    assert [(one.turn_id, one.raw_text) for one in cases] == [(reply_id, cut)]
+    assert (await stage.turn(reply_id)).digest_outcome == "partial"
 
 
-async def test_prose_instead_of_an_answer_is_quarantined_and_the_story_goes_on(
+async def test_what_did_not_change_is_no_event(stage: Stage, peer: Peer) -> None:
+    still = {**WARM["feelings"][0], "affinity": 0, "trust": 0}  # type: ignore[index]
+    kinds: list[str] = []
+    stage.engine.store.on_commit(lambda commit: kinds.extend(event.kind for event in commit.events))
+    await digest_of(stage, peer, Answer({"feelings": [still], "minutes": 0, "minutes_cites": [1]}))
+    assert "digest_finished" in kinds
+    assert not {"edge_update", "clock_advanced", "weather_changed"} & set(kinds)
+
+
+async def test_a_reply_of_twenty_thousand_words_is_remembered_and_asked_about(
     stage: Stage, peer: Peer
 ) -> None:
-    peer.script(*[PROSE] * 8, on=DIGEST)
+    words = " ".join(f"wave{number}" for number in range(20_000))
+    peer.script(Reply(f'"{words}"'))
+    await digest_of(stage, peer, Answer(WARM), '"Count the waves."')
+    for number in range(2):
+        await digest_of(stage, peer, Answer({}), f'"What came after wave{number}?"')
+    turns = await stage.turns()
+    assert words in turns[-5].text
+    assert [turn.stop_reason for turn in turns if turn.role == "assistant"][-3:] == ["complete"] * 3
+
+
+PROSE = Reply("I'd say they are getting along splendidly!")
+REFUSAL = Reply("I'm sorry, but I can't help with getting along splendidly.")
+
+
+@pytest.mark.parametrize("said", [PROSE, REFUSAL], ids=["prose", "refusal"])
+async def test_prose_instead_of_an_answer_is_quarantined_and_the_story_goes_on(
+    stage: Stage, peer: Peer, said: Reply
+) -> None:
+    peer.script(*[said] * 8, on=DIGEST)
     reply_id = await stage.say('"Hello."')
     await stage.digested()
     cases = quarantine.cases(stage.engine.settings.quarantine_dir)
