@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
@@ -166,6 +167,28 @@ async def test_words_that_cannot_be_stored_get_no_answer(
         '"Is the lamp lit?"',
         '*nods* "Mm-hm."',
     ]
+
+
+async def test_stop_while_the_words_are_stored_drops_the_request_and_notes_the_call(
+    stage: Stage, peer: Peer
+) -> None:
+    engine, stops, kinds = stage.engine, list[asyncio.Task[bool]](), list[str]()
+
+    def stop(commit: Commit) -> None:
+        kinds.extend(event.kind for event in commit.events)
+        if kinds == ["user_turn", "assistant_turn_started"]:
+            run = engine.runs.get(stage.first)
+            assert run
+            stops.append(asyncio.create_task(engine.stop_reply(stage.first, run.reply_id)))
+
+    await typed(stage, '"Is the lamp lit?"')
+    engine.store.on_commit(stop)
+    await stage.say('"Is the lamp lit?"')
+    assert await asyncio.gather(*stops) == [True]
+    turn = (await stage.turns())[-1]
+    assert (turn.stop_reason, turn.text) == ("user_stop", "")
+    assert kinds.count("model_call_finished") == 1, "it was made all the same, and may cost"
+    assert engine.runs.get(stage.first) is None
 
 
 async def test_other_words_than_the_draft_ask_their_own_question(stage: Stage, peer: Peer) -> None:
