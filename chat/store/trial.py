@@ -25,6 +25,9 @@ from chat.store.put_back import put_back
 
 APART_FROM_BYTES = 20_000_000
 """Below this a process of its own takes longer to start than the work itself."""
+PATIENCE_S = 30.0
+"""How long a trial may take, and as long again for each gigabyte. It takes a tenth of that where nothing else runs."""
+_GIGABYTE = 1_000_000_000
 _COMMAND = "from chat.store.trial import main; main()"
 _MAPPED_BYTES = 1 << 40
 """As much as the library allows. Only in the other process: a disk that cannot be read ends who has mapped a file."""
@@ -49,8 +52,10 @@ class Tried(msgspec.Struct):
 class Trial:
     """Ready to try out one file."""
 
-    def __init__(self, source: io.FileIO, process: subprocess.Popen[bytes] | None) -> None:
-        self._source, self._process = source, process
+    def __init__(
+        self, source: io.FileIO, process: subprocess.Popen[bytes] | None, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._source, self._process, self._patience_s = source, process, patience_s
 
     def begin(self, scratch: Path) -> None:
         """Let the other process copy the file to this place, which is still free, and examine it there."""
@@ -62,13 +67,15 @@ class Trial:
         self._process.stdin = None
 
     def found(self, scratch: Path) -> Tried:
-        """What came of it; without another process it is done now."""
-        try:
-            if self._process is not None:
-                said, _ = self._process.communicate()
+        """What came of it; without another process, or when that one gets nowhere, it is done now."""
+        if self._process is not None:
+            try:
+                said, _ = self._process.communicate(timeout=self._patience_s)
                 return msgspec.json.decode(said, type=Tried)
-        except (OSError, msgspec.MsgspecError):
-            # It was ended, or met what is better told from here, as a full disk.
+            except (OSError, msgspec.MsgspecError, subprocess.TimeoutExpired):
+                # It was ended, met what is better told from here, as a full disk, or others want every processor.
+                self._process.kill()
+                self._process.wait()  # until then it could write to the scratch file
             scratch.unlink(missing_ok=True)
             self._source.seek(0)
         return _try(self._source, scratch, apart=False)
@@ -79,7 +86,7 @@ def ready(source: io.FileIO, size: int) -> Iterator[Trial]:
     """For a file of about this size. A process for a large one is started now, while the file is still being made."""
     process = _started(source) if size >= APART_FROM_BYTES else None
     try:
-        yield Trial(source, process)
+        yield Trial(source, process, PATIENCE_S * (1 + size / _GIGABYTE))
     finally:
         if process is not None:
             with process:  # which closes its pipes and waits for its end

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import io
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -164,6 +167,51 @@ def test_a_process_that_is_ended_is_no_verdict(copy: Path) -> None:
         scratch.write_bytes(b"half of it")
         trying._source.seek(3)
         assert trying.found(scratch) == whole
+
+
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every process for a trial is stopped as soon as it is there, and little patience is had with it."""
+    started, found = trial._started, []
+
+    def stopping(source: io.FileIO) -> subprocess.Popen[bytes] | None:
+        process = started(source)
+        assert process
+        process.send_signal(signal.SIGSTOP)
+        found.append(process)
+        return process
+
+    monkeypatch.setattr(trial, "_started", stopping)
+    monkeypatch.setattr(trial, "PATIENCE_S", 0.01)
+    return found
+
+
+def test_a_process_that_gets_no_time_is_not_waited_for(
+    copy: Path, stopped: list[subprocess.Popen[bytes]]
+) -> None:
+    whole = tried(copy, HERE)
+    assert tried(copy, APART) == whole
+    assert [one.returncode for one in stopped] == [-signal.SIGKILL]
+    pages.spoil(copy, pages.root_of(copy, "turns"))
+    assert tried(copy, APART).facts is None
+
+
+async def test_a_backup_whose_trial_gets_no_time_is_verified_all_the_same(
+    told: Store,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    stopped: list[subprocess.Popen[bytes]],
+) -> None:
+    monkeypatch.setattr(trial, "APART_FROM_BYTES", 0)
+    made = await asyncio.to_thread(backup.make, settings, Clock(), "by-hand")
+    assert backup.listing(settings) == [made]
+    assert made.is_verified
+    assert made.manifest
+    kept = (settings.backups_dir / f"{made.name}.db").read_bytes()
+    assert made.manifest.sha256 == hashlib.sha256(kept).hexdigest()
+    assert [one.returncode for one in stopped] == [-signal.SIGKILL]
+    assert list(settings.data_dir.glob("*.work")) == []
+    assert list(settings.backups_dir.glob("*.part*")) == []
 
 
 def test_no_process_is_left_when_there_was_nothing_to_try(copy: Path) -> None:
