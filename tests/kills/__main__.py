@@ -1,6 +1,7 @@
 """`python -m tests.kills --kills 1000`: kills the program and prints, stage by stage, how often and what was lost.
 
-Exit code 1 when anything was. The seed is printed; with it the same stages come in the same order.
+Exit code 1 when anything was, or when a stage was aimed at and never reached. The seed is printed; with it the same
+stages come in the same order.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def main() -> int:
             whole.add(job.result())
     print(f"\n{whole.table()}\n\n{(time.monotonic() - began_s) / 60:.1f} minutes.")
     print(*(whole.problems or ["Nothing was lost."]), sep="\n")
-    return 1 if whole.problems else 0
+    if whole.never_reached:
+        print("Never reached, so not tried:", *whole.never_reached, sep="\n  ")
+    return 1 if whole.problems or whole.never_reached else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,6 +18,8 @@ from tests.support.peer import Peer
 KILLS_A_STORY = 16
 """A folder is used for this many kills, because looking at it takes time in proportion to what was played."""
 RANDOM_SHARE = 0.4
+TRIES = 3
+"""A stage at which none of so many kills came is not there any more: the program has changed and the stage has not."""
 
 
 @dataclass
@@ -32,6 +34,11 @@ class Tally:
     @property
     def kills(self) -> int:
         return sum(self.wanted.values())
+
+    @property
+    def never_reached(self) -> list[str]:
+        """Stages that were aimed at often enough and never met, so that nothing was tried there."""
+        return sorted(name for name, tries in self.wanted.items() if tries >= TRIES and not self.hit[name])
 
     def take(self, kill: Kill) -> None:
         name = row_of(kill.wanted)

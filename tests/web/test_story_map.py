@@ -118,6 +118,18 @@ async def marked(visitor: Visitor, chat_id: str) -> dict[str, list[str]]:
     return {turn: names for turn, names in shown.items() if names}
 
 
+async def test_a_long_turn_is_told_in_whole_words(connected: Visitor) -> None:
+    chat_id, _ = await told(connected, "One.", "lantern " * 100)
+    own = next(
+        one
+        for one in marks(await connected.get(f"/chats/{chat_id}/map")).values()
+        if "lantern" in str(one.attrs)
+    )
+    said = (await connected.get(str(own.attrs["href"]))).by_id("moment").one("q").text
+    assert said.endswith("lantern …")
+    assert 250 < len(said) <= 330
+
+
 async def test_a_moment_gets_a_name_another_and_none(connected: Visitor) -> None:
     chat_id, left, (first, _) = await with_a_branch(connected)
     made = await connected.post(f"/chats/{chat_id}/checkpoints", JSON, name="The start", turn=first)

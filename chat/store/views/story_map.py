@@ -15,7 +15,7 @@ from chat.domain.world import ChatState
 from chat.store import told
 from chat.store.reading import Reader
 
-_SAID_CHARS = 240
+_SAID_CHARS = 400
 _OF_CHAT = "where chat_id = ? order by rowid"
 _SAID = f"""
 select t.id, t.branch_id, t.step, t.role, t.speaker, substr(coalesce(v.text, t.text), 1, {_SAID_CHARS}), t.at,

@@ -31,7 +31,7 @@ _WRITING = (
 _STORY = (
     (("Ctrl", "Z"), "Undo the last action (outside of a text box)"),
     (("Ctrl", "Shift", "Z"), "Do it again"),
-    (("←", "→"), "Earlier or later wording of the last reply, from an empty box or from the reply"),
+    (("←", "→"), "Earlier or later wording of the last reply, from an empty box, the reply or no box at all"),
     (("Escape",), "Leave what you are editing, close the drawer, stop the reply: whichever is nearest"),
     (("?",), "This page"),
 )

@@ -63,11 +63,11 @@ export class Travel {
     if (isBare && event.key === "Escape") this.#shut(event);
   }
 
-  /** The arrow keys change the reply that has the focus, or the latest where they would move no cursor of the box. */
+  /** The arrow keys change the reply that has the focus, or the latest where nothing has it and no cursor would move. */
   #swipe(event, way) {
-    const inBox = event.target === this.composer.box && !this.composer.box.value;
-    const reply = inBox ? this.transcript.latest : event.target.closest("#transcript .turn");
-    if (!reply || (!inBox && event.target.closest(TEXT))) return;
+    const isFree = event.target === document.body || (event.target === this.composer.box && !this.composer.box.value);
+    const reply = isFree ? this.transcript.latest : event.target.closest("#transcript .turn");
+    if (!reply || (!isFree && event.target.closest(TEXT))) return;
     this.#press(event, reply.querySelector(`.swipe [data-hand="${way}"]:not(:disabled)`));
   }
 

@@ -124,12 +124,17 @@ def _shown(story: StoryMap) -> str:
     return f"The picture shows {what}{of}. The rest is a press away."
 
 
+def _headed(place: str) -> str:
+    """As the name of a place stands at the beginning of a line, where there is no style sheet to do it."""
+    return place[:1].upper() + place[1:]
+
+
 def _bands(story: StoryMap, drawing: Drawing) -> list[Band]:
     made = []
     for number, spot in enumerate(drawing.scenes):
         scene = spot.node.scene
         after = drawing.scenes[number + 1].x if number + 1 < len(drawing.scenes) else drawing.width
-        place = shortened(story.places.get(scene.id, "") if scene else "", _PLACE)
+        place = _headed(shortened(story.places.get(scene.id, "") if scene else "", _PLACE))
         time = story_time.clock(scene.at) if scene else ""
         made.append(Band(place or "A scene", time, spot.x, after - spot.x, number % 2 == 0))
     return made
@@ -143,7 +148,7 @@ def _mark(story: StoryMap, spot: Spot, picked: tuple[str, int] | None) -> Mark:
         flag = shortened(node.checkpoints[0].name, _NAME)
     scene = ""
     if node.scene and node.line != TRUNK:
-        scene = shortened(story.places.get(node.scene.id, "") or "A scene", _SIDE)
+        scene = _headed(shortened(story.places.get(node.scene.id, "") or "A scene", _SIDE))
     hue = speaker_hue(node.said.speaker) if node.said and kind == "bead" else ""
     who = "you" if node.said and node.said.role == "user" else ""
     return Mark(
