@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser import desk
 from tests.browser.test_access import findings_of
@@ -57,7 +58,7 @@ async def test_the_map_is_walked_with_the_keyboard_and_follows_the_story(
     await chart.keyboard.press("ArrowDown")
     await expect(chart.locator(".mark:focus")).to_have_class(re.compile("end|bead"))
     await chart.keyboard.press("Enter")
-    await expect(chart.locator("#moment")).to_contain_text("come")
+    await expect(chart.locator("#moment")).to_contain_text(re.compile(r"turns? comes? back\."))
     await chart.locator("#moment-name").fill("What if")
     await chart.keyboard.press("Enter")
     await expect(chart.locator(".map-checkpoints")).to_have_text("What if")
@@ -66,6 +67,30 @@ async def test_the_map_is_walked_with_the_keyboard_and_follows_the_story(
     await expect(story.locator(OWN)).to_have_text(["One.", "Two."])
     await expect(chart.locator("#undo")).to_have_text("Undo: your last turn")
     await expect(chart.locator("#here")).to_have_attribute("aria-label", re.compile("^You are here"))
+
+
+async def test_naming_the_moment_that_is_shown_is_not_disturbed_by_a_look_that_comes_late(
+    page: Page, watch: Watch, told: Server
+) -> None:
+    story, chart = await with_map(page, watch, told)
+    named, looked = asyncio.Event(), asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        looked.set()
+        await named.wait()
+        await route.continue_()
+
+    await chart.route("**/map?*", slowly)
+    await chart.locator(LEFT).locator(".dot").click()
+    await looked.wait()
+    await chart.locator("#moment-name").fill("Before the storm")
+    async with chart.expect_response("**/map?*"):
+        named.set()
+    await expect(chart.locator("#moment-name")).to_be_focused()
+    await chart.keyboard.press("Enter")
+    await expect(chart.locator(".map-checkpoints")).to_have_text("Before the storm")
+    await expect(chart.locator("#moment h2")).to_have_text("Before the storm")
+    await expect(story.locator(OWN)).to_have_text(["One."])
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -77,7 +102,7 @@ async def test_the_map_has_no_serious_finding_and_scrolls_in_its_own_box(
     await chart.set_viewport_size({"width": width, "height": 900})
     await chart.locator(LEFT).focus()
     await chart.keyboard.press("Enter")
-    await expect(chart.locator("#moment")).to_contain_text("come back")
+    await expect(chart.locator("#moment")).to_contain_text("2 turns come back.")
     await chart.locator(".map-table summary").click()
     assert not await findings_of(chart)
     assert await chart.evaluate("document.documentElement.scrollWidth") <= width

@@ -10,6 +10,8 @@ const ASIDE = 3; // how much more a pixel aside counts than one ahead, when the 
 
 /** The page of one map. `refill(shown, fresh)` lets a part from the server take the place of the one that is shown. */
 export class MapPage {
+  #looking = null;
+
   constructor(root, refill) {
     this.root = root;
     this.refill = refill;
@@ -25,6 +27,10 @@ export class MapPage {
 
   get moment() {
     return document.getElementById("moment");
+  }
+
+  get #isNaming() {
+    return this.moment.contains(document.activeElement) && document.activeElement.matches("input");
   }
 
   /** Looks at the map again, as it is now. False when it has to be tried once more. */
@@ -71,7 +77,9 @@ export class MapPage {
 
   async #look(link) {
     const address = link.getAttribute("href");
+    this.#looking = address;
     const response = await ask(address);
+    if (this.#looking !== address || this.#isNaming) return; // another was chosen, or the shown one is being named
     if (!response?.ok) return location.assign(address);
     this.root.querySelector("a[aria-current]")?.removeAttribute("aria-current");
     link.setAttribute("aria-current", "true");

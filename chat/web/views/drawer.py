@@ -19,7 +19,7 @@ from chat.web.views.remembered import Remembered
 _CARRIES = {
     "none": "nothing is heard outside",
     "near": "voices carry a step or two",
-    "room": "voices fill the room",
+    "room": "all who are here hear what is said",
     "far": "voices carry far",
 }
 
@@ -142,7 +142,7 @@ def as_json(view: DrawerView) -> dict[str, Any]:
 
 def _place_words(place: Place) -> str:
     words = [
-        place.container_type,
+        place.container_type if place.container_type != "place" else "",
         _CARRIES.get(place.audible_range, ""),
         "others come and go" if place.is_public else "",
         "moving" if place.is_moving else "",
