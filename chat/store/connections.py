@@ -131,6 +131,17 @@ def writing_much(conn: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def leaving_freed_pages(conn: sqlite3.Connection) -> Iterator[None]:
+    """What is deleted is not overwritten with zeros, as many builds of SQLite do: for rows that are written again."""
+    (usual,) = conn.execute("pragma secure_delete").fetchone()
+    conn.execute("pragma secure_delete = off").fetchone()
+    try:
+        yield
+    finally:
+        conn.execute(f"pragma secure_delete = {usual}").fetchone()
+
+
+@contextmanager
 def closing_on_error(conn: sqlite3.Connection) -> Iterator[None]:
     try:
         yield

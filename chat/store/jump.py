@@ -25,8 +25,6 @@ from chat.store.snapshot_file import Header, UnusableSnapshot
 from chat.store.snapshots import Snapshots
 
 _FLUSH_AT = 5_000
-TAIL_EVENTS = 1_000
-"""So many of the last events are folded with undo, so that going back a little from there is near again."""
 _NEAR_EVENTS = 3_000
 """More than that to fold, and a snapshot is worth looking for."""
 _EVENTS_IN_A_STEP = 24
@@ -293,13 +291,13 @@ def _fold(
     Erased events are counted and not told, so there may be fewer.
     """
     chat_id, first = world.chat_id, 0
-    if count > TAIL_EVENTS:
+    if count > undo.TAIL_EVENTS:
         undo.forget(conn, chat_id)
     for left, event in zip(range(count - 1, -1, -1), events, strict=False):
         world, changes = worlds.evolve(world, event)
         buffer.take(changes)
-        if left >= TAIL_EVENTS:
-            if left == TAIL_EVENTS or buffer.size > _FLUSH_AT:
+        if left >= undo.TAIL_EVENTS:
+            if left == undo.TAIL_EVENTS or buffer.size > _FLUSH_AT:
                 buffer.flush()
             continue
         first = first or event.id

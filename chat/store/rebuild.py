@@ -1,50 +1,46 @@
-"""Writes every mirrored row anew from the log, in one pass and in constant memory beside what is open.
+"""Writes every mirrored row anew from the log, in constant memory beside what is open.
 
-The library comes first, because what is visible depends on the branches that are selected in the end.
+A long log is told by two processes where it is committed: another one folds the stories, this one writes.
 """
 
 from __future__ import annotations
 
 import gc
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
-from chat.domain import landmarks, turns
-from chat.domain import ledger as ledgers
-from chat.domain import library as libraries
-from chat.domain import world as worlds
-from chat.domain.events import LEDGER, LIBRARY, Event, Payload, chat_stream
-from chat.domain.ledger import Ledger
+from chat.domain.events import chat_stream
 from chat.domain.library import Library
-from chat.domain.lineage import Lineage
-from chat.domain.records import Change, Put
+from chat.domain.records import Clear
 from chat.domain.tables import TABLES
 from chat.domain.world import World
 from chat.errors import StoreDamaged
-from chat.store import abandoned, connections, jump, log, search_index, undo
-from chat.store.rows import Buffer
+from chat.store import abandoned, apart, connections, jump, loading, log, search_index, telling, undo
+from chat.store.apart import OtherProcess
+from chat.store.rows import Buffer, Portion
 
-_FLUSH_AT = 1_000
-"""Changes; rows are written while they are still in the processor's cache."""
-_LIBRARY_EVENTS = f"{log.SELECT} where stream = '{LIBRARY}' order by id"
-_OTHER_EVENTS = f"{log.SELECT} where stream <> '{LIBRARY}' order by id"
-_NEVER = 1 << 62
-_END_OF_STREAM = "select id from event_log where stream = ? order by id desc limit 1 offset ?"
+_AFTER_ALL = 1 << 62
+_MUCH_TO_WRITE = 200_000
+"""From so many events on, writing takes longer than folding, because the pages written are more than memory keeps."""
 _DONE = "update projector set cursor = (select coalesce(max(id), 0) from event_log), fingerprint = ?"
 
 
-def rebuild(conn: sqlite3.Connection, fingerprint: str) -> None:
+def rebuild(conn: sqlite3.Connection, fingerprint: str, *, is_committed: bool = False) -> None:
     """Replace the mirror of a database by what its own log says.
 
     The caller holds the transaction and has the checks of foreign keys off; they are made here, all at once.
+    `is_committed` says that this transaction has changed nothing of the log, so that another process can read it and
+    all that goes is written again.
     """
-    with search_index.written_at_the_end(conn), connections.writing_much(conn), _no_garbage_sought():
-        for table in reversed(TABLES):
-            conn.execute(f"delete from {table}")
-        undo.forget(conn)
-        abandoned.forget(conn)
-        _with_undo(conn)
+    with (
+        apart.started(conn, fingerprint, is_committed=is_committed) as other,
+        search_index.written_at_the_end(conn),
+        connections.writing_much(conn),
+        connections.leaving_freed_pages(conn) if is_committed else nullcontext(),
+        _no_garbage_sought(),
+    ):
+        _with_undo(conn, other)
     if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
         raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")
     conn.execute(_DONE, (fingerprint,))
@@ -58,17 +54,66 @@ def project(
     With `ends`, by stream, the line of a chat is told only before that event.
     """
     buffer = Buffer(target)
-    _fold(source, buffer, _library(source, buffer), ends or {})
+    telling.stories(source, buffer, telling.library(source, buffer), ends or {})
+    _finish(telling.ledger(source, buffer))
 
 
-def _with_undo(conn: sqlite3.Connection) -> None:
+def _with_undo(conn: sqlite3.Connection, other: OtherProcess | None) -> None:
     """Fold a log into its own tables, the end of each chat so that it can be undone step by step."""
+    _empty(conn)
     buffer = Buffer(conn)
-    library = _library(conn, buffer)
-    ends = {chat_stream(chat_id): _end_of(conn, chat_stream(chat_id)) for chat_id in library.chats}
-    for world in _fold(conn, buffer, library, ends):
+    library = telling.library(conn, buffer)
+    ends = telling.tails(conn, library, undo.TAIL_EVENTS)
+    try:
+        told = _told_apart(conn, buffer, library, other) if other else _told_here(conn, buffer, library, ends)
+    except apart.Unusable:
+        _with_undo(conn, None)
+        return
+    for world in told:
         line, end = library.lineage(world.chat_id), ends[chat_stream(world.chat_id)]
-        jump.fold_on(conn, buffer, world, line, end, _NEVER)
+        jump.fold_on(conn, buffer, world, line, end, _AFTER_ALL)
+
+
+def _told_here(
+    conn: sqlite3.Connection, buffer: Buffer, library: Library, ends: Mapping[str, int]
+) -> list[World]:
+    told = telling.stories(conn, buffer, library, ends)
+    _finish(telling.ledger(conn, buffer))
+    return told
+
+
+def _told_apart(
+    conn: sqlite3.Connection, buffer: Buffer, library: Library, other: OtherProcess
+) -> list[World]:
+    """The other process folds the stories, this one writes what comes of it and finds time for a short ledger."""
+    if log.head(conn).id < _MUCH_TO_WRITE:
+        ledger = telling.ledger(conn, buffer)
+        _write(conn, buffer, other.portions(meanwhile=ledger))
+        _finish(ledger)
+    else:
+        _write(conn, buffer, other.portions())
+        _write(conn, buffer, other.portions())
+    return [loading.world(conn, chat_id) for chat_id in library.chats]
+
+
+def _write(conn: sqlite3.Connection, buffer: Buffer, portions: Iterator[Portion]) -> None:
+    for portion in portions:
+        portion.write(conn)
+        for table, values in portion.clears:
+            buffer.take([Clear(table, values)])
+            buffer.flush()
+
+
+def _finish(ledger: Iterator[None]) -> None:
+    for _ in ledger:
+        pass
+
+
+def _empty(conn: sqlite3.Connection) -> None:
+    for table in reversed(TABLES):
+        conn.execute(f"delete from {table}")
+    undo.forget(conn)
+    abandoned.forget(conn)
 
 
 @contextmanager
@@ -82,83 +127,3 @@ def _no_garbage_sought() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _end_of(conn: sqlite3.Connection, stream: str) -> int:
-    """Where the last stretch of a stream begins; 0 when it is no longer than that."""
-    found = conn.execute(_END_OF_STREAM, (stream, jump.TAIL_EVENTS - 1)).fetchone()
-    return found[0] if found else 0
-
-
-def _fold(
-    source: sqlite3.Connection, buffer: Buffer, library: Library, ends: Mapping[str, int]
-) -> list[World]:
-    """The worlds of all chats before the events at `ends` (by stream; to the last without one), their rows written."""
-    stories = {
-        chat_stream(chat_id): _Story(
-            worlds.empty(chat_id), library.lineage(chat_id), ends.get(chat_stream(chat_id), _NEVER)
-        )
-        for chat_id in library.chats
-    }
-    ledger = Ledger()
-    for event in log.events_of(source.execute(_OTHER_EVENTS)):
-        if event.stream == LEDGER:
-            ledger, changes = ledgers.told(ledger, event)
-        else:
-            changes = stories[event.stream].changes(event)
-        buffer.take(changes)
-        if buffer.size > _FLUSH_AT:
-            buffer.flush()
-    told = [story.told() for story in stories.values()]
-    last_steps = {branch: step for story in stories.values() for branch, step in story.last_steps.items()}
-    buffer.take(landmarks.all_left(library, last_steps))
-    buffer.take([Put(world.state) for world in told if world.state.last_ts])
-    buffer.take([Put(ledger)] if ledger != Ledger() else [])
-    buffer.flush()
-    return told
-
-
-_OF_ANY_LINE: dict[type[Payload], Callable[[Event], list[Change]]] = {
-    **dict.fromkeys(turns.KINDS, turns.changes),
-    **dict.fromkeys(landmarks.KINDS, landmarks.changes),
-}
-"""Rows that are the same whichever line is selected. No kind has two of them."""
-
-
-class _Story:
-    """One chat while it is told: how far each branch is visible, and where the line stands."""
-
-    __slots__ = ("cuts", "end", "head_step", "last_steps", "last_ts", "world")
-
-    def __init__(self, world: World, line: Lineage, end: int) -> None:
-        self.world, self.end = world, end
-        self.cuts = dict(line)
-        self.last_steps: dict[str, int] = {}
-        self.head_step, self.last_ts = 0, ""
-
-    def changes(self, event: Event) -> list[Change]:
-        """The rows an event changes, without the state of the chat."""
-        branch, step = event.branch_id or "", event.step or 0
-        if step > self.last_steps.get(branch, 0):
-            self.last_steps[branch] = step
-        changes: list[Change] = []
-        if step <= self.cuts.get(branch, -1) and event.id < self.end:
-            self.world, changes = worlds.told(self.world, event)
-            self.last_ts = event.ts
-            if step > self.head_step:
-                self.head_step = step
-        rows = _OF_ANY_LINE.get(type(event.data))
-        return rows(event) + changes if rows else changes
-
-    def told(self) -> World:
-        """The world as it stands."""
-        return worlds.standing(self.world, self.head_step, self.last_ts)
-
-
-def _library(source: sqlite3.Connection, buffer: Buffer) -> Library:
-    library = Library()
-    for event in log.events_of(source.execute(_LIBRARY_EVENTS)):
-        library, changes = libraries.evolve(library, event)
-        buffer.take(changes)
-    buffer.flush()
-    return library

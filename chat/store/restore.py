@@ -22,12 +22,12 @@ from chat.store.backup import Tell, private_folder
 from chat.store.backup_folder import DATABASE, Backup, BackupFolder
 from chat.store.chain import GENESIS
 from chat.store.compare import ChatChange, changes, told
+from chat.store.fingerprint import fingerprint
 from chat.store.foreign import Facts
 from chat.store.headfile import Head
 from chat.store.lock import FolderLock
 from chat.store.put_back import put_back
 from chat.store.rebuild import rebuild
-from chat.store.start import fingerprint
 
 _DRAFT = "insert or replace into drafts (key, body, updated_at) values (?, ?, ?)"
 _FTS_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
+
 from chat.domain.edges import EdgeChange
 from chat.domain.memories import Memory, Witness
 from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
@@ -35,6 +37,27 @@ class _Pending:
         self.puts: dict[Row, Record | list[Any]] = {}
         self.sets: dict[Row, dict[str, Any]] = {}
         self.drops: dict[Row, None] = {}
+
+
+class Portion(msgspec.Struct, array_like=True, gc=False):
+    """What is written of some changes, table by table: rows that go, whole rows, and columns of rows (by their keys).
+
+    `clears` are for whoever writes a portion that was made elsewhere; all before it has to be written by then.
+    """
+
+    drops: list[tuple[str, list[Row]]] = []
+    puts: list[tuple[str, list[Row]]] = []
+    sets: list[tuple[str, dict[str, Any], Row]] = []
+    clears: list[tuple[str, dict[str, Any]]] = []
+
+    def write(self, conn: sqlite3.Connection) -> None:
+        """Without what is cleared. The caller holds the transaction."""
+        for table, keys in self.drops:
+            drop_rows(conn, table, keys)
+        for table, rows in self.puts:
+            put_rows(conn, table, rows)
+        for table, values, key in self.sets:
+            conn.execute(_set_sql(table, tuple(values)), (*values.values(), *key))
 
 
 class Buffer:
@@ -106,21 +129,28 @@ class Buffer:
 
     def flush(self) -> None:
         """Write everything that waits. The caller holds the transaction."""
-        if not self.size:
-            return
+        if self.size:
+            self._write(self._portion())
+            self.size = 0
+
+    def _write(self, portion: Portion) -> None:
+        portion.write(self._conn)
+
+    def _portion(self) -> Portion:
+        """What waits, which then waits no more."""
+        portion = Portion(drops=[], puts=[], sets=[])
         for table, pending in reversed(self._tables.items()):
             if pending.drops:
-                drop_rows(self._conn, table, list(pending.drops))
+                portion.drops.append((table, list(pending.drops)))
                 pending.drops.clear()
         for table, pending in self._tables.items():
             if pending.puts:
-                rows = [put if isinstance(put, list) else put.row() for put in pending.puts.values()]
-                put_rows(self._conn, table, rows)
+                rows = [tuple(put) if isinstance(put, list) else put.row() for put in pending.puts.values()]
+                portion.puts.append((table, rows))
                 pending.puts.clear()
-            for key, values in pending.sets.items():
-                self._conn.execute(_set_sql(table, tuple(values)), (*values.values(), *key))
+            portion.sets.extend((table, values, key) for key, values in pending.sets.items())
             pending.sets.clear()
-        self.size = 0
+        return portion
 
     def waiting(self, table: str) -> Iterator[tuple[Row, Record | list[Any] | None, bool]]:
         """Each key of a table that is about to change: what will stand there (None: see the row), if it is dropped."""

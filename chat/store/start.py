@@ -5,14 +5,11 @@ Costs O(events after the last one known), never O(log), unless the program that 
 
 from __future__ import annotations
 
-import hashlib
-import importlib.resources
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial
-from importlib.resources.abc import Traversable
+from functools import partial
 from pathlib import Path
 
 from chat.clock import Clock
@@ -21,6 +18,7 @@ from chat.errors import ChatError, EventsLost, MigrationFailed, Refused, StoreDa
 from chat.settings import Settings
 from chat.store import backup, connections, headfile, log, migrate, scrub, snapshots, swap
 from chat.store.access import files_translated, is_sealed
+from chat.store.fingerprint import fingerprint
 from chat.store.headfile import Head, HeadFile
 from chat.store.heads import Findings, compare_heads
 from chat.store.live import Live
@@ -193,31 +191,9 @@ def _make_ready(live: Live, settings: Settings) -> None:
     live.note_head()
 
 
-def fingerprint() -> str:
-    """Changes when anything that decides the mirrored rows does: the fold's own source, or the schema."""
-    return _fingerprint(tuple(migration.checksum for migration in migrate.shipped()))
-
-
-@cache
-def _fingerprint(schema: tuple[str, ...]) -> str:
-    digest = hashlib.sha256("".join(schema).encode())
-    for source in _sources(importlib.resources.files("chat.domain")):
-        digest.update(source)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable) -> Iterator[bytes]:
-    """Every Python file below a folder, in the order of names."""
-    for item in sorted(folder.iterdir(), key=lambda one: one.name):
-        if item.is_dir():
-            yield from _sources(item)
-        elif item.name.endswith(".py"):
-            yield item.read_bytes()
-
-
 def rebuild_live(live: Live, folded_by: str = "") -> None:
     """Write the whole mirror anew, in one transaction."""
-    live.replace_mirror(lambda conn: rebuild(conn, folded_by or fingerprint()))
+    live.replace_mirror(lambda conn: rebuild(conn, folded_by or fingerprint(), is_committed=True))
 
 
 def accept_loss(live: Live, head_path: Path) -> Commit:

@@ -18,6 +18,7 @@ from chat.store.access import obstacle
 from chat.store.backup import sweep_work
 from chat.store.copies import Copies, Span, erased, holding
 from chat.store.erase import Wanted, erase, first_event
+from chat.store.fingerprint import fingerprint
 from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
 from chat.store.live import Live
@@ -27,7 +28,7 @@ from chat.store.rebuild import rebuild
 from chat.store.scrub import unfinished
 from chat.store.snapshot_file import Header
 from chat.store.snapshots import Moment, Snapshots
-from chat.store.start import accept_loss, fingerprint, open_live, rebuild_live
+from chat.store.start import accept_loss, open_live, rebuild_live
 from chat.store.state import Commit, Decide
 from chat.store.traces import Elsewhere, elsewhere
 from chat.store.writer import Writer

@@ -20,6 +20,8 @@ from chat.store.rows import HIDEABLE, Buffer, drop_rows, is_key, put_rows, selec
 
 KEPT_STEPS = 2_000
 """For each chat: about five hundred exchanges. What lies before it is folded from a snapshot or from the start."""
+TAIL_EVENTS = 1_000
+"""So many of the last events are folded with undo, so that going back a little from there is near again."""
 _PRUNE_EVERY = 64
 _CHECKSUM_BYTES = 4
 _KEEP = "insert into undo_rows (chat_id, first_event_id, images) values (?, ?, ?)"

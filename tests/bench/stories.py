@@ -39,9 +39,10 @@ from chat.domain.turns import Turn
 from chat.settings import Settings, load_settings
 from chat.store import log
 from chat.store.chain import SALT_BYTES
+from chat.store.fingerprint import fingerprint
 from chat.store.live import Live
 from chat.store.migrate import shipped
-from chat.store.start import fingerprint, open_live, rebuild_live
+from chat.store.start import open_live, rebuild_live
 
 EVENTS_OF_AN_EXCHANGE = 8
 """Entry, reply begun, reply, memory, model call; then a feeling, the digest's end and its call."""

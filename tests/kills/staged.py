@@ -22,6 +22,7 @@ from typing import Any
 from chat.engine import digest, edits, kickoff, narrate, recovery, scenes, timeline, turn
 from chat.engine.run import Run
 from chat.store import (
+    apart,
     backup,
     connections,
     erase,
@@ -198,6 +199,17 @@ def add_migration() -> None:
     put(migrate, "shipped", lambda: (*real(), extra))
 
 
+def share_rebuilds() -> None:
+    """Of a log as short as these too; the other process knows nothing of the fold that is named here."""
+    put(apart, "_pays", lambda conn: True)
+    put(
+        apart,
+        "_COMMAND",
+        "import sys; from chat.store import apart; apart.fingerprint = lambda: sys.argv[4]; apart.main()",
+    )
+    after(apart.OtherProcess, "_read", "rebuild: rows handed over")
+
+
 def set_stages() -> None:
     tear_files()
     cut_checkpoints()
@@ -232,6 +244,7 @@ def set_stages() -> None:
     before(os, "fsync", "a sync")
     after(migrate, "_run", "migration: one done")
     after(rebuild, "_with_undo", "rebuild: rows written")
+    share_rebuilds()
 
 
 def set_stages_of_backups() -> None:

@@ -88,6 +88,7 @@ STAGES = (
     Stage("migration: one done", 3, when="first"),
     Stage("before commit", 1, when="first"),
     Stage("rebuild", 60, when="rebuild"),
+    Stage("rebuild: rows handed over", 3, when="rebuild"),
     Stage("rebuild: rows written", 1, when="rebuild"),
     Stage("a sync", 1, when="migrate"),
     Stage("migration", 8, when="migrate"),

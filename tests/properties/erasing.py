@@ -8,8 +8,8 @@ from hypothesis.stateful import rule
 from chat.domain.events import ChatCreated, WordsErased, library
 from chat.store import erase
 from chat.store.erase import Wanted
+from chat.store.fingerprint import fingerprint
 from chat.store.rebuild import rebuild
-from chat.store.start import fingerprint
 from tests.properties.histories import ENTITIES, chat_ids
 from tests.properties.retelling import Retelling
 

@@ -45,10 +45,11 @@ from chat.domain.tables import TABLES
 from chat.errors import Refused
 from chat.settings import load_settings
 from chat.store import loading, log
+from chat.store.fingerprint import fingerprint
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
 from chat.store.rows import select
-from chat.store.start import fingerprint, open_live
+from chat.store.start import open_live
 from chat.store.state import State
 from tests.support import stories
 

@@ -20,9 +20,8 @@ from chat.domain.events import chat_stream
 from chat.domain.lineage import Lineage, branch_at, is_visible
 from chat.domain.tables import PER_CHAT, TABLES
 from chat.domain.world import World
-from chat.store import abandoned, jump, loading, log, migrate, undo
+from chat.store import abandoned, jump, loading, log, migrate, telling, undo
 from chat.store.jump import Jump
-from chat.store.rebuild import _fold, _library
 from chat.store.rows import Buffer
 from chat.store.snapshots import Snapshots
 from chat.store.verify import verify
@@ -33,7 +32,7 @@ from tests.properties.test_replay import told_by_the_log
 SMALL = (
     (undo, "KEPT_STEPS", 12),
     (undo, "_PRUNE_EVERY", 3),
-    (jump, "TAIL_EVENTS", 20),
+    (undo, "TAIL_EVENTS", 20),
     (jump, "_EVENTS_IN_A_STEP", 3),
     (jump, "_NEAR_EVENTS", 10),
     (jump, "_MANY_MEMORIES", 2),
@@ -63,7 +62,7 @@ def told_before(conn: sqlite3.Connection, chat: str, event_id: int) -> Rows:
     try:
         migrate.create(fresh)
         buffer = Buffer(fresh)
-        _fold(conn, buffer, _library(conn, buffer), {chat_stream(chat): event_id})
+        telling.stories(conn, buffer, telling.library(conn, buffer), {chat_stream(chat): event_id})
         return of_chat(rows_of(fresh), chat)
     finally:
         fresh.close()

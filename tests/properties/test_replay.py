@@ -30,12 +30,14 @@ from chat.store import loading, log, migrate
 from chat.store.chain import GENESIS
 from chat.store.headfile import Head
 from chat.store.rebuild import project
+from chat.store.start import rebuild_live
 from chat.store.state import State
 from chat.store.verify import verify
 from tests.properties import erasing, histories, retelling
 from tests.properties.erasing import Erasing
 from tests.properties.histories import CHATS, Rows, rows_of
 from tests.support import stories
+from tests.support.folding import folded_apart
 
 FROM_DECISIONS = {
     "chat_renamed", "chat_archived", "chat_restored", "branch_selected", "memory_pin_changed", "manual_edit",
@@ -156,6 +158,10 @@ class Histories(Erasing):
         if not hasattr(self, "live"):
             return
         assert list(log.check_chain(self.live.conn, Head(0, GENESIS))) == []
+        before = rows_of(self.live.conn)
+        with folded_apart():
+            rebuild_live(self.live)
+        assert rows_of(self.live.conn) == before
         self.live.close()
         assert verify(self.settings) == []
         shutil.rmtree(self.folder)

@@ -18,9 +18,8 @@ from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from chat.domain.lineage import lineage_of
 from chat.domain.world import World
-from chat.store import loading, migrate, snapshots, undo
+from chat.store import loading, migrate, snapshots, telling, undo
 from chat.store.jump import Jump
-from chat.store.rebuild import _fold, _library
 from chat.store.rows import Buffer
 from chat.store.snapshots import Snapshots
 from tests.properties.histories import CHATS, Rows, Telling, rows_of
@@ -52,10 +51,10 @@ def told_on(conn: sqlite3.Connection, chat: str, branch: str) -> tuple[Rows, Wor
     try:
         migrate.create(fresh)
         buffer = Buffer(fresh)
-        library = _library(conn, buffer)
+        library = telling.library(conn, buffer)
         chosen = msgspec.structs.replace(library.chats[chat], branch_id=branch)
         library = msgspec.structs.replace(library, chats={**library.chats, chat: chosen})
-        _fold(conn, buffer, library, {})
+        telling.stories(conn, buffer, library, {})
         return of_chat(rows_of(fresh), chat), loading.world(fresh, chat)
     finally:
         fresh.close()

@@ -16,7 +16,7 @@ from chat.clock import Clock
 from chat.domain.events import LogGapAccepted
 from chat.errors import AlreadyRunning, EventsLost, Refused, StoreDamaged, StoreError, UnknownEvent
 from chat.settings import Settings
-from chat.store import Store, chain, connections, headfile, log, maintenance, start, views
+from chat.store import Store, chain, connections, fingerprint, headfile, log, maintenance, start, views
 from chat.store.headfile import Head, HeadFile
 from chat.store.verify import verify
 from tests.support import stories
@@ -288,7 +288,7 @@ async def test_a_rebuild_that_fails_leaves_the_tables_and_the_checks_as_they_wer
     await tell(settings)
     store = await Store.open(settings, Clock())
 
-    def half(conn: sqlite3.Connection, folded_by: str) -> None:
+    def half(conn: sqlite3.Connection, folded_by: str, *, is_committed: bool) -> None:
         conn.execute("delete from turns")
         raise StoreDamaged("Something in the middle.")
 
@@ -302,5 +302,5 @@ async def test_a_rebuild_that_fails_leaves_the_tables_and_the_checks_as_they_wer
 
 
 def test_the_fingerprint_covers_every_file_that_folds() -> None:
-    read = list(start._sources(importlib.resources.files("chat.domain")))
+    read = list(fingerprint.sources(importlib.resources.files("chat.domain")))
     assert len(read) == len(list(Path(chat.domain.__file__).parent.rglob("*.py")))
