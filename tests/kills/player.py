@@ -202,7 +202,7 @@ class Player:
         while (turns := self.turns(chat_id)) and turns[-1]["status"] == "running":
             if time.monotonic() > until:
                 break
-            time.sleep(0.02)
+            time.sleep(0.05)
         return turns
 
     def turns(self, chat_id: str) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.timeout(600)
 def test_what_a_bot_did_not_witness_is_in_no_request_made_for_it(desk: Desk) -> None:
     @settings(
-        max_examples=int(os.environ.get("SECRETS_EXAMPLES", "150")),
+        max_examples=int(os.environ.get("SECRETS_EXAMPLES", "200")),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
