@@ -214,6 +214,27 @@ async def test_a_backup_whose_trial_gets_no_time_is_verified_all_the_same(
     assert list(settings.backups_dir.glob("*.part*")) == []
 
 
+@pytest.mark.parametrize("apart_from", [0, 1 << 40])
+async def test_a_byte_that_changes_between_the_copying_and_the_trial_keeps_the_backup_from_counting(
+    told: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, apart_from: int
+) -> None:
+    made = backup.copy_consistently
+
+    def spoilt(source: Path, target: Path) -> None:
+        made(source, target)
+        content = bytearray(target.read_bytes())
+        content[of_the_log("salt")(target)] ^= 1
+        target.write_bytes(content)
+
+    monkeypatch.setattr(trial, "APART_FROM_BYTES", apart_from)
+    monkeypatch.setattr(backup, "copy_consistently", spoilt)
+    with pytest.raises(StoreDamaged, match="not as it was written"):
+        await asyncio.to_thread(backup.make, settings, Clock(), "by-hand")
+    assert backup.listing(settings) == []
+    assert [path.name for path in settings.backups_dir.iterdir()] == [".lock"]
+    assert list(settings.data_dir.glob("*.work")) == []
+
+
 def test_no_process_is_left_when_there_was_nothing_to_try(copy: Path) -> None:
     with pytest.raises(ZeroDivisionError), ready(copy, APART) as trying:
         raise ZeroDivisionError
