@@ -55,6 +55,11 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
     return _getaddrinfo(host, *args, **named)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: at the end all others would wait for them."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_network_but_loopback() -> Any:
     with pytest.MonkeyPatch.context() as patch:

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench.awake import processors_awake
 from tests.bench.direct import Direct, helper_process, upstream
 from tests.bench.figures import ROUNDS, Line, Scale, at_least, at_most, holds, us, within
 from tests.bench.served import Served, python, served
@@ -126,32 +127,44 @@ def _flood(stage: Stage, count: int) -> list[Line]:
 
 def _paced(stage: Stage, count: int) -> list[Line]:
     """What a relay adds to each token: the program, and beside it the least that a relay can be."""
-    mark = f"bench:pace:{count}"
-    lines = []
-    for tabs in TABS:
-        taken = []
-        for _ in range(ROUNDS if tabs == 2 else 2):
-            _, direct_us = stage.direct(mark)
-            floor_us = stage.relayed_by_the_floor(tabs, mark)["p50_us"]
-            taken.append((stage.relayed(tabs, mark)["p50_us"], floor_us, direct_us))
-        own, floor, direct = (median(column) for column in zip(*taken, strict=True))
-        added = median(one - straight for one, _, straight in taken) / 1000
-        line = within(
-            f"a token at 10 ms pace, added, {tabs} tab{'s' if tabs > 1 else ''}",
-            us(own / 1e6),
-            f"{us(direct / 1e6)} direct, {us(floor / 1e6)} floor",
-            added,
-            PACED_MS if tabs == 2 else None,
-            "ms",
-        )
-        lines.append(line)
-        if tabs == 2:
-            least = median(bare - straight for _, bare, straight in taken) / 1000
-            beside = f"{least:.2f} ms by the floor"
-            lines.append(
-                at_most("the same, beside the floor", f"{added:.2f} ms", beside, added / least, PACED_SHARE)
-            )
+    taken = {tabs: _compared(stage, tabs, count, ROUNDS if tabs == 2 else 2) for tabs in TABS}
+    lines = [_added(f"{tabs} tab{'s' if tabs > 1 else ''}", taken[tabs], tabs == 2) for tabs in TABS]
+    added, least = _above_direct(taken[2])
+    beside = f"{least:.2f} ms by the floor"
+    lines.append(at_most("  2 tabs, beside the floor", f"{added:.2f} ms", beside, added / least, PACED_SHARE))
+    with processors_awake() as is_awake:
+        if is_awake:
+            awake = _compared(stage, 2, count, ROUNDS)
+            lines.append(_added("2 tabs, processors kept awake", awake, False))
     return lines
+
+
+def _compared(stage: Stage, tabs: int, count: int, rounds: int) -> list[tuple[float, float, float]]:
+    """Microseconds from upstream to tab, median of a paced reply: through the program, the floor, and directly."""
+    mark, taken = f"bench:pace:{count}", []
+    for _ in range(rounds):
+        _, direct_us = stage.direct(mark)
+        floor_us = stage.relayed_by_the_floor(tabs, mark)["p50_us"]
+        taken.append((stage.relayed(tabs, mark)["p50_us"], floor_us, direct_us))
+    return taken
+
+
+def _above_direct(taken: list[tuple[float, float, float]]) -> tuple[float, float]:
+    """Milliseconds the program and the floor add."""
+    added = median(own - straight for own, _, straight in taken)
+    return added / 1000, median(floor - straight for _, floor, straight in taken) / 1000
+
+
+def _added(what: str, taken: list[tuple[float, float, float]], is_wanted: bool) -> Line:
+    own, floor, direct = (median(column) for column in zip(*taken, strict=True))
+    return within(
+        f"a token at 10 ms pace, added, {what}",
+        us(own / 1e6),
+        f"{us(direct / 1e6)} direct, {us(floor / 1e6)} floor",
+        _above_direct(taken)[0],
+        PACED_MS if is_wanted else None,
+        "ms",
+    )
 
 
 def _stalled(stage: Stage, count: int, floods: int) -> list[Line]:

@@ -51,6 +51,7 @@ class Story:
             folder / "data",
             settings={**given, "PYTHONPATH": ROOT, staged.CALENDAR: str(self.calendar)},
             program=PROGRAM,
+            is_measured=False,
         )
         self.player = Player(self.server, self.settings, chance)
         self.is_migrated = False

@@ -52,9 +52,14 @@ class Server:
         options: tuple[str, ...] = (),
         settings: Mapping[str, str] | None = None,
         program: tuple[str, ...] = CHAT,
+        is_measured: bool = True,
     ) -> None:
-        """`settings` are environment variables of the program, by their full names (CHAT_...)."""
-        self.program = program
+        """`settings` are environment variables of the program, by their full names (CHAT_...).
+
+        What the program runs through counts for the coverage of the tests if it `is_measured`; one that is killed
+        has no time to tell.
+        """
+        self.program, self.is_measured = program, is_measured
         self.data_dir = data_dir
         self.settings = dict(settings or {})
         self.port = port or free_port()
@@ -107,6 +112,8 @@ class Server:
     def environment(self) -> dict[str, str]:
         """Nothing of the machine's own configuration reaches the program under test."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
+        if not self.is_measured:
+            kept.pop("COVERAGE_PROCESS_CONFIG", None)
         return kept | self.settings | {"CHAT_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
 
     def stop(self) -> int | None:
