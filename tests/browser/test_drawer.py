@@ -232,6 +232,32 @@ async def test_a_scene_is_closed_and_pins_are_set_in_place(page: Page, server: S
     assert "/turns/" not in page.url
 
 
+async def test_what_is_pressed_is_not_moved_from_under_the_pointer(
+    page: Page, watch: Watch, server: Server
+) -> None:
+    chat = desk.begin_story(server)
+    await opened(page, server, chat)
+    await desk.say(page, '"I was born on this island."')
+    await desk.answered(page)
+    await expect(page.locator(".changes li").first).to_be_visible(timeout=15_000)
+    other = await another(page, watch, server, chat)
+    await page.bring_to_front()
+    await page.get_by_role("button", name="Pin this memory").hover()
+    await page.mouse.down()
+    editable = server.request("GET", f"/chats/{chat}/drawer").json["editable"]
+    edge = next(one for one in editable if one["what"] == "edge")
+    path = f"/chats/{chat}/drawer/edge/{edge['id'].replace('>', '%3E')}"
+    words = "Somebody from here. " * 15
+    taken = server.request("POST", path, form={"revision": str(edge["revision"]), "summary": words})
+    assert taken.status == 200, taken.text
+    await expect(feeling(other)).to_contain_text("Somebody from here.")
+    await page.wait_for_timeout(500)
+    await page.mouse.up()
+    for tab in (page, other):
+        await expect(tab.locator(".pins")).to_contain_text("1/8")
+        await expect(feeling(tab)).to_contain_text("Somebody from here.")
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_finding_with_every_editor_open(

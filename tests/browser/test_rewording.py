@@ -83,6 +83,23 @@ async def test_a_form_opens_in_its_turn_though_the_turn_was_told_anew_while_it_w
     await expect(page.locator(BOX)).to_be_focused()
 
 
+async def test_a_turn_that_is_told_anew_while_its_button_is_pressed_hears_of_the_click(
+    page: Page, watch: Watch, told: Server
+) -> None:
+    page, other = await two_tabs(page, watch, told, "One.")
+    await change(other, "bot", 0)
+    await other.locator(BOX).fill("In other words. " * 40)
+    await page.bring_to_front()
+    await page.locator(".turn:last-child [data-hand=again]").hover()
+    await page.mouse.down()
+    await other.get_by_role("button", name="Save").dispatch_event("click")
+    await expect(turn(other, "bot", 0).locator(":scope > .prose")).to_contain_text("In other words.")
+    await page.wait_for_timeout(500)
+    await page.mouse.up()
+    for tab in (page, other):
+        await expect(tab.locator(".turn:last-child .swipe-count")).to_have_text("2 of 2")
+
+
 async def test_two_tabs_never_overwrite_each_others_words(page: Page, watch: Watch, told: Server) -> None:
     page, other = await two_tabs(page, watch, told, "One.")
     for tab in (page, other):

@@ -8,6 +8,7 @@ import { Drawer } from "./drawer.js";
 import { listen } from "./keys.js";
 import { Look } from "./look.js";
 import { MapPage } from "./map.js";
+import { letGo } from "./press.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
 
@@ -70,6 +71,7 @@ function partLook(id, address, isWanted) {
     if (!response) return false;
     if (response.status === 404 && chat) leave();
     const fresh = response.ok && parse(await response.text()).find((element) => element.id === id);
+    await letGo();
     if (fresh) refill(byId(id), fresh);
     return true;
   }, isWanted);
@@ -120,7 +122,9 @@ async function renewTranscript() {
   const before = transcript.isLatest ? "" : `?before=${new URLSearchParams(location.search).get("before")}`;
   const response = await ask(`/chats/${chat}/transcript${before}`);
   if (!response?.ok) return Boolean(response);
-  const isFresh = transcript.renew(parse(await response.text()));
+  const fresh = parse(await response.text());
+  await letGo();
+  const isFresh = transcript.renew(fresh);
   if (transcript.isLatest) lock();
   return isFresh;
 }
@@ -131,6 +135,7 @@ function fetchTurns(turns) {
   placing = placing.then(async () => {
     for (const answer of answers) {
       const response = await answer;
+      await letGo();
       if (!response?.ok || !transcript.place(parse(await response.text()))) looks.transcript.soon();
     }
     lock();

@@ -3,6 +3,7 @@
 
 import { ask } from "./composer.js";
 import { merge } from "./merge.js";
+import { letGo } from "./press.js";
 import { headOf, parse } from "./transcript.js";
 
 const UNREACHABLE = "The program cannot be reached. What you typed is still here; save it again when it runs.";
@@ -46,6 +47,7 @@ export class Drawer {
     const response = await ask(`/chats/${this.chat}/drawer`);
     if (!response) return false;
     const fresh = response.ok && parse(await response.text()).find((element) => element.id === "drawer");
+    await letGo();
     if (fresh) this.#take(fresh, null);
     return true;
   }
