@@ -18,7 +18,7 @@ from tests.support.peer import Peer
 KILLS_A_STORY = 16
 """A folder is used for this many kills, because looking at it takes time in proportion to what was played."""
 RANDOM_SHARE = 0.4
-TRIES = 3
+TRIES = 8
 """A stage at which none of so many kills came is not there any more: the program has changed and the stage has not."""
 
 
