@@ -22,9 +22,8 @@ from typing import BinaryIO
 
 import msgspec
 
-import chat
 from chat.domain.records import Clear
-from chat.store import connections, log, telling, undo
+from chat.store import connections, log, own_process, telling, undo
 from chat.store.fingerprint import fingerprint
 from chat.store.headfile import Head
 from chat.store.rows import Buffer, Portion
@@ -35,8 +34,6 @@ _COMMAND = "from chat.store.apart import main; main()"
 _SILENT_MS = 60_000
 """A process that says nothing for so long is given up."""
 _PIPE_BYTES = 1 << 20
-_MAPPED_BYTES = 1 << 40
-"""As much as the library allows. Only in the other process: a disk that cannot be read ends who has mapped a file."""
 _LENGTH = struct.Struct(">I")
 _FILE = "select file from pragma_database_list where name = 'main'"
 _NOTHING: Iterator[None] = iter(())
@@ -116,19 +113,9 @@ def _processors() -> int:
 def _started(conn: sqlite3.Connection, folded_by: str) -> subprocess.Popen[bytes] | None:
     """None where no process can be started."""
     (path,), head = conn.execute(_FILE).fetchone(), log.head(conn)
-    home = str(Path(chat.__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
     asked = [path, str(head.id), head.hash.hex(), folded_by, str(undo.TAIL_EVENTS)]
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, *asked],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )
-    except OSError:
+    process = own_process.start(_COMMAND, *asked, stdin=subprocess.DEVNULL, bufsize=0)
+    if process is None:
         return None
     with suppress(OSError, AttributeError):  # not every system has such a thing
         assert process.stdout
@@ -143,7 +130,7 @@ def main() -> None:
     if fingerprint() != folded_by:  # the program was changed since the other one was started
         return
     conn = connections.read_only(Path(path))
-    conn.execute(f"pragma mmap_size = {_MAPPED_BYTES}")
+    conn.execute(f"pragma mmap_size = {own_process.MAPPED_BYTES}")
     conn.execute("begin")
     if log.head(conn) != Head(int(head_id), bytes.fromhex(head_hash)):
         return

@@ -17,9 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-import chat
 from chat.errors import StoreDamaged
-from chat.store import foreign
+from chat.store import foreign, own_process
 from chat.store.foreign import Facts
 from chat.store.put_back import put_back
 
@@ -29,8 +28,6 @@ PATIENCE_S = 30.0
 """How long a trial may take, and as long again for each gigabyte. It takes a tenth of that where nothing else runs."""
 _GIGABYTE = 1_000_000_000
 _COMMAND = "from chat.store.trial import main; main()"
-_MAPPED_BYTES = 1 << 40
-"""As much as the library allows. Only in the other process: a disk that cannot be read ends who has mapped a file."""
 
 
 class Tried(msgspec.Struct):
@@ -105,7 +102,7 @@ def main() -> None:
 def _try(source: io.FileIO, scratch: Path, *, apart: bool) -> Tried:
     size, sha256 = put_back(source, scratch, sparing=apart)
     try:
-        return Tried(size, sha256, _examine(scratch, _MAPPED_BYTES if apart else 0))
+        return Tried(size, sha256, _examine(scratch, own_process.MAPPED_BYTES if apart else 0))
     except StoreDamaged as problem:
         return Tried(size, sha256, None, problem.message, problem.next_step)
 
@@ -130,18 +127,9 @@ def _examine(path: Path, mapped_bytes: int) -> Facts:
 
 def _started(source: io.FileIO) -> subprocess.Popen[bytes] | None:
     """None where no process can be started. It gets only the time that nobody else wants."""
-    home = str(Path(chat.__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH", ""))))
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, str(source.fileno())],
-            env={**os.environ, "PYTHONPATH": paths},
-            pass_fds=[source.fileno()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
+    number = source.fileno()
+    process = own_process.start(_COMMAND, str(number), pass_fds=[number], stdin=subprocess.PIPE)
+    if process is None:
         return None
     with suppress(OSError, AttributeError):  # not every system has such a thing
         os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))

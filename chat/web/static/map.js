@@ -29,10 +29,6 @@ export class MapPage {
     return document.getElementById("moment");
   }
 
-  get #isNaming() {
-    return this.moment.contains(document.activeElement) && document.activeElement.matches("input");
-  }
-
   /** Looks at the map again, as it is now. False when it has to be tried once more. */
   async renew() {
     const response = await ask(location.pathname + location.search);
@@ -51,8 +47,7 @@ export class MapPage {
     for (const id of ids) {
       const shown = document.getElementById(id);
       const fresh = elements.find((element) => element.id === id);
-      const isTyped = shown.contains(document.activeElement) && document.activeElement.matches("input");
-      if (fresh && !isTyped) this.refill(shown, fresh);
+      if (fresh && !isTypedIn(shown)) this.refill(shown, fresh);
     }
   }
 
@@ -79,7 +74,7 @@ export class MapPage {
     const address = link.getAttribute("href");
     this.#looking = address;
     const response = await ask(address);
-    if (this.#looking !== address || this.#isNaming) return; // another was chosen, or the shown one is being named
+    if (this.#looking !== address || isTypedIn(this.moment)) return; // another was chosen, or the shown one is being named
     if (!response?.ok) return location.assign(address);
     this.root.querySelector("a[aria-current]")?.removeAttribute("aria-current");
     link.setAttribute("aria-current", "true");
@@ -114,6 +109,10 @@ export class MapPage {
     next?.focus({ preventScroll: true });
     next?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
+}
+
+function isTypedIn(element) {
+  return element.contains(document.activeElement) && document.activeElement.matches("input");
 }
 
 function centre(link) {
