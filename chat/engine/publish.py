@@ -27,7 +27,9 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "memory_written": ("drawer",),
     "digest_finished": ("drawer",),
     "model_call_finished": (),
-    "words_erased": ("rail", "gone"),
+    "bot_archived": ("rail", "bot"),
+    "bot_restored": ("rail", "bot"),
+    "words_erased": ("rail", "gone", "bot"),
 }
 _STORY_PARTS = ("drawer", "rail")
 _LIBRARY_PARTS = ("rail",)

@@ -5,6 +5,7 @@ Nothing about the inside of the program leaves it: an unexpected error is a numb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chat import errors
 from chat.errors import ChatError
 from chat.observe import get_logger
+from chat.web.forms import typed_before
 from chat.web.pages import engine_of, html_response, is_htmx, json_response, page, wants_json
 
 log = get_logger(__name__)
@@ -47,6 +49,11 @@ _HTTP: dict[int, tuple[str, str]] = {
     413: ("What was sent is too large; nothing was changed.", "Shorten it and send it again."),
     415: ("This address takes a form or a JSON object.", "Send it with the matching content type."),
 }
+_NOT_WRITTEN = re.compile(
+    r"api_key|password|idempotency_key|.*_id|seen_.*|(moved|chat-).*|(.*_)?is_.*|revision|version|restore|release|keep"
+    r"|action|back|stop|go_on|step|turn|branch|pinned|asks_who|theme|remove"
+)
+"""Fields of forms in which nobody writes, and those whose text is shown nowhere."""
 _UNEXPECTED = "Something in this program went wrong; your story is as it was before."
 
 
@@ -116,11 +123,23 @@ async def answer(
         return json_response({"error": error or plain}, status)
     if is_htmx(request):
         return fragment(request, notice, status)
-    view = {"notice": notice, "status_code": status}
+    view = {"notice": notice, "status_code": status, "typed": _typed(request)}
     try:
         return await page(request, "pages/error.html", view, status=status)
     except ChatError:  # not even the rail can be read
         return await page(request, "pages/error.html", view, status=status, with_rail=False)
+
+
+def _typed(request: Request) -> str:
+    """What was written in the form that is refused, to be copied from the page; empty where nothing was."""
+    written = {
+        name: text
+        for name, text in typed_before(request).items()
+        if text.strip() and not _NOT_WRITTEN.fullmatch(name)
+    }
+    if len(written) == 1:
+        return next(iter(written.values()))
+    return "\n\n".join(f"{name.replace('_', ' ').capitalize()}: {text}" for name, text in written.items())
 
 
 def fragment(request: Request, notice: Notice, status: int) -> Response:

@@ -67,6 +67,7 @@ async def read_fields(request: Request, *, checked: bool = True) -> Fields:
         values = _from_json(body)
     elif kind == _FORM:
         values = _from_form(body)
+        request.state.fields = Fields(values)
     elif not body:
         values = {}
     else:
@@ -74,6 +75,12 @@ async def read_fields(request: Request, *, checked: bool = True) -> Fields:
     for value in values.values() if checked else ():
         check_storable(value)
     return Fields(values)
+
+
+def typed_before(request: Request) -> dict[str, str]:
+    """What a handler has read of a plain form already, for the page that says why it was refused."""
+    read: Fields | None = getattr(request.state, "fields", None)
+    return read.typed() if read else {}
 
 
 def check_storable(text: str) -> None:

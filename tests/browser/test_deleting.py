@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Page, expect
 
 from tests.browser import desk
@@ -26,3 +28,31 @@ async def test_a_deleted_chat_leaves_every_tab_and_the_others_go_on(
     await expect(third.locator(f"#rail a[href='/chats/{going}']")).to_have_count(0)
     await desk.say(third, "And we go on.")
     await expect(third.locator(".turn.you .prose")).to_have_text("And we go on.")
+
+
+async def test_a_page_of_a_bot_says_that_the_bot_is_away_or_gone_and_keeps_what_was_typed(
+    page: Page, watch: Watch, server: Server
+) -> None:
+    made = server.request("POST", "/bots/new", form={"name": "Ada Quill", "persona": "Writes."})
+    bot = made.json["bot_id"]
+    opening = watch.over(await page.context.new_page())
+    await page.goto(f"{server.url}/bots/{bot}")
+    await opening.goto(f"{server.url}/bots/{bot}/kickoff")
+    await page.get_by_label("Who they are").fill("Writes letters nobody reads.")
+    await opening.get_by_label("Where does it begin?").fill("A desk at dusk.")
+    server.request("POST", f"/bots/{bot}/archive")
+    for tab in (page, opening):
+        await tab.bring_to_front()
+        await expect(tab.locator("#bot-state")).to_contain_text("Ada Quill is put away.")
+    await opening.get_by_role("button", name="Bring back to the list").click()
+    await expect(opening.locator("#bot-state")).to_be_empty()
+    await expect(opening.get_by_label("Where does it begin?")).to_have_value("A desk at dusk.")
+    server.request("POST", f"/bots/{bot}/delete", form={"name": "Ada Quill"})
+    await expect(opening.locator("#bot-state")).to_contain_text("deleted for good")
+    await page.bring_to_front()
+    await expect(page.locator("#bot-state")).to_contain_text("deleted for good")
+    await expect(page.get_by_role("button", name="Put away")).to_be_hidden()
+    await page.get_by_role("button", name="Save it as a new bot").click()
+    await expect(page).to_have_url(re.compile("/kickoff$"))
+    (again,) = [one for one in server.request("GET", "/bots").json["bots"] if one["name"] == "Ada Quill"]
+    assert (again["persona"], again["id"] == bot) == ("Writes letters nobody reads.", False)

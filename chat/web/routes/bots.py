@@ -12,13 +12,15 @@ from chat.engine.authoring import BotFields
 from chat.errors import ChatError, NotFound
 from chat.web.failures import Notice, status_of
 from chat.web.forms import Fields, read_fields
-from chat.web.pages import engine_of, is_htmx, json_response, page, see_other, wants_json
+from chat.web.pages import engine_of, is_htmx, json_response, page, part, see_other, wants_json
+from chat.web.views.bot_state import PAGES, bot_state, known_bot
 from chat.web.views.kickoff_form import split_on_commas
 from chat.web.views.rail import shelved
 
 router = APIRouter()
 _SAMPLE_BREAK = re.compile(r"^[ \t]*-{3,}[ \t]*$", re.MULTILINE)
 _TEXTS = ("name", "persona", "appearance", "backstory", "initial_relationship_to_you", "kickoff_prose")
+_EMPTY = dict.fromkeys((*_TEXTS, "voice_samples", "traits"), "")
 
 
 @router.get("/bots")
@@ -36,10 +38,9 @@ async def get_bots(request: Request) -> Response:
 @router.get("/bots/new")
 async def get_new_bot(request: Request) -> Response:
     """An empty author form."""
-    form = dict.fromkeys((*_TEXTS, "voice_samples", "traits"), "")
     if wants_json(request):
-        return json_response({"fields": form})
-    return await page(request, "pages/bot.html", {"bot": None, "form": form, "chats": []})
+        return json_response({"fields": _EMPTY})
+    return await page(request, "pages/bot.html", {"bot": None, "form": _EMPTY, "chats": []})
 
 
 @router.post("/bots/new")
@@ -51,7 +52,7 @@ async def post_new_bot(request: Request) -> Response:
 @router.get("/bots/{bot_id}")
 async def get_bot(request: Request, bot_id: str, reset: str = "") -> Response:
     """The author form of a bot; `reset` is in how many chats it was just reset."""
-    bot = _known(request, bot_id)
+    bot = known_bot(engine_of(request), bot_id)
     if wants_json(request):
         return json_response(bot_json(bot))
     told = (
@@ -65,7 +66,22 @@ async def get_bot(request: Request, bot_id: str, reset: str = "") -> Response:
 @router.post("/bots/{bot_id}")
 async def post_bot(request: Request, bot_id: str) -> Response:
     """Writes a bot anew; its earlier versions stay in the log. Fields that are not posted stay as they are."""
-    return await _author(request, _known(request, bot_id))
+    try:
+        bot = known_bot(engine_of(request), bot_id)
+    except NotFound as error:
+        if wants_json(request) or is_htmx(request):
+            raise
+        return await _given_back(request, error)
+    return await _author(request, bot)
+
+
+@router.get("/bots/{bot_id}/state")
+async def get_state(request: Request, bot_id: str, on: str = "") -> Response:
+    """Whether a bot is there, put away or gone; `on` is the page that asks: author, kickoff, reset or delete."""
+    state = bot_state(engine_of(request), bot_id, on if on in PAGES else PAGES[0])
+    if wants_json(request):
+        return json_response({"bot_id": bot_id, "state": state.what or "there"})
+    return part(request, ("_bot_state.html", {"state": state}))
 
 
 @router.post("/bots/{bot_id}/archive")
@@ -94,12 +110,17 @@ async def _author(request: Request, bot: Bot | None) -> Response:
     except ChatError as error:
         if wants_json(request) or is_htmx(request):
             raise
-        typed = (
-            _to_form(bot) if bot else dict.fromkeys((*_TEXTS, "voice_samples", "traits"), "")
-        ) | fields.typed()
+        typed = (_to_form(bot) if bot else _EMPTY) | fields.typed()
         notice = Notice(error.message, error.next_step, code=error.code, field="name")
         return await _form(request, bot, typed, notice=notice, status=status_of(error))
     return see_other(request, f"/bots/{bot_id}" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
+
+
+async def _given_back(request: Request, error: NotFound) -> Response:
+    """The form as it was typed for a bot that is gone; saved from there it becomes a new one."""
+    typed = _EMPTY | (await read_fields(request)).typed()
+    notice = Notice(error.message, "What you wrote is still here. Save it, and it becomes a new bot.")
+    return await _form(request, None, typed, notice=notice, status=status_of(error))
 
 
 async def _form(
@@ -110,9 +131,12 @@ async def _form(
     notice: Notice | None = None,
     status: int = 200,
 ) -> Response:
-    library = engine_of(request).store.library
+    engine = engine_of(request)
+    library = engine.store.library
     chats = [chat for chat in library.chats.values() if bot and bot.id in chat.bot_ids and not chat.archived]
-    view = {"bot": bot, "form": form, "chats": chats, "notice": notice}
+    view: dict[str, Any] = {"bot": bot, "form": form, "chats": chats, "notice": notice}
+    if bot:
+        view["state"] = bot_state(engine, bot.id, "author")
     return await page(request, "pages/bot.html", view, status=status)
 
 
@@ -132,10 +156,3 @@ def _to_form(bot: Bot) -> dict[str, Any]:
 def split_samples(text: str) -> tuple[str, ...]:
     """Samples are parted by a line of three dashes or more."""
     return tuple(sample.strip() for sample in _SAMPLE_BREAK.split(text) if sample.strip())
-
-
-def _known(request: Request, bot_id: str) -> Bot:
-    bot = engine_of(request).store.library.bots.get(bot_id)
-    if bot is None:
-        raise NotFound("There is no such bot.")
-    return bot

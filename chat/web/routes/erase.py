@@ -15,6 +15,7 @@ from chat.web.failures import Notice, status_of
 from chat.web.forms import Fields, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, page, part, see_other, wants_json
 from chat.web.routes.reset import stop_replies
+from chat.web.views.bot_state import bot_state
 
 router = APIRouter()
 _TICKS = ("feelings", "told", "copies", "back_up")
@@ -118,9 +119,11 @@ async def _page(
     engine = engine_of(request)
     seen = await engine.erasing.outlook(wanted)
     what = "bot" if wanted.bot_ids else "chat"
+    bot_id = wanted.bot_ids[0] if wanted.bot_ids else ""
     view = {
         "what": what,
         "id": (wanted.bot_ids or wanted.chat_ids)[0],
+        "state": bot_state(engine, bot_id, "delete") if bot_id else None,
         "seen": seen,
         "held": len(seen.copies) + len(seen.damaged),
         "form": form,

@@ -15,6 +15,7 @@ from chat.web.failures import Notice, status_of
 from chat.web.forms import Fields, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, page, see_other, wants_json
 from chat.web.views import kickoff_form
+from chat.web.views.bot_state import bot_state, known_bot
 
 router = APIRouter()
 
@@ -22,7 +23,7 @@ router = APIRouter()
 @router.get("/bots/{bot_id}/kickoff")
 async def get_kickoff(request: Request, bot_id: str) -> Response:
     """The opening as far as it is written: the prose, and every field once it was read."""
-    bot = _bot(request, bot_id)
+    bot = known_bot(engine_of(request), bot_id)
     draft = await engine_of(request).kickoff_draft(bot_id)
     if wants_json(request):
         return json_response({"bot_id": bot_id, "draft": msgspec.to_builtins(draft)})
@@ -35,8 +36,8 @@ async def post_kickoff(request: Request, bot_id: str) -> Response:
 
     begin does all of it at once with the bot's own opening; where that cannot be read it leads to the fields.
     """
-    bot = _bot(request, bot_id)
     fields = await read_fields(request)
+    bot = known_bot(engine_of(request), bot_id)
     try:
         return await _acted(request, bot, fields)
     except ChatError as error:
@@ -97,6 +98,7 @@ async def _page(
         form["prose"] = prose
     view = {
         "bot": bot,
+        "state": bot_state(engine_of(request), bot.id, "kickoff"),
         "draft": draft,
         "form": {**form, "you_id": you_id, "you_name": library.name_of(you_id)},
         "people": [(person.id, person.name) for person in library.people.values()],
@@ -127,10 +129,3 @@ async def _current(request: Request, bot: Bot) -> KickoffDraft:
         place_name="somewhere",
         start_at=f"{now.isoformat()}Z",
     )
-
-
-def _bot(request: Request, bot_id: str) -> Bot:
-    bot = engine_of(request).store.library.bots.get(bot_id)
-    if bot is None:
-        raise NotFound("There is no such bot.")
-    return bot

@@ -16,6 +16,7 @@ from chat.web.failures import Notice, status_of
 from chat.web.forms import Fields, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, page, see_other, wants_json
 from chat.web.views import travel
+from chat.web.views.bot_state import bot_state, known_bot
 
 router = APIRouter()
 _TICK = "chat-"
@@ -35,7 +36,7 @@ class Kept(NamedTuple):
 @router.get("/bots/{bot_id}/reset")
 async def get_reset(request: Request, bot_id: str, chat: str = "") -> Response:
     """What a bot would forget, chat by chat; `chat` is ticked already."""
-    bot = _known(request, bot_id)
+    bot = known_bot(engine_of(request), bot_id)
     chats = await _chats(request, bot)
     if wants_json(request):
         return json_response({"bot_id": bot.id, "name": bot.name, "chats": [one._asdict() for one in chats]})
@@ -49,7 +50,8 @@ async def post_reset(request: Request, bot_id: str) -> Response:
 
     With `stop` a reply that is being written in one of them is stopped first.
     """
-    bot, fields = _known(request, bot_id), await read_fields(request)
+    fields = await read_fields(request)
+    bot = known_bot(engine_of(request), bot_id)
     ticked = _ticked(fields)
     try:
         if fields.flag("stop"):
@@ -95,6 +97,7 @@ async def _page(
 ) -> Response:
     form = {"name": typed} | {_TICK + one.id: one.id in ticked for one in chats}
     view: dict[str, Any] = {"bot": bot, "chats": chats, "form": form, "notice": notice, "stops": stops}
+    view["state"] = bot_state(engine_of(request), bot.id, "reset")
     return await page(request, "pages/reset.html", view, status=status)
 
 
@@ -131,10 +134,3 @@ def _ticked(fields: Fields) -> list[str]:
     boxes = [name.removeprefix(_TICK) for name in typed if name.startswith(_TICK) and fields.flag(name)]
     listed = [line.strip() for line in fields.text("chats").split("\n") if line.strip()]
     return list(dict.fromkeys([*boxes, *listed]))
-
-
-def _known(request: Request, bot_id: str) -> Bot:
-    bot = engine_of(request).store.library.bots.get(bot_id)
-    if bot is None:
-        raise NotFound("There is no such bot.")
-    return bot

@@ -80,6 +80,7 @@ function partLook(id, address, isWanted) {
 const drawer = byId("drawer-panel");
 const sheet = drawer && new Drawer(drawer, chat, outOfBand);
 const looks = { rail: partLook("rail", "/rail") };
+if (byId("bot-state")) looks.bot = partLook("bot-state", byId("bot-state").dataset.address);
 if (chat) looks.steps = partLook("steps", `/chats/${chat}/steps`);
 if (byId("story-map")) {
   const map = new MapPage(byId("story-map"), refill);
