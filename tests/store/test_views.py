@@ -176,6 +176,9 @@ async def test_no_page_reads_a_whole_table(told: Store) -> None:
         await views.calls(reader, chat_id="a")
         await views.events(reader, stream="chat:a")
         await views.draft(reader, "composer:a")
+        said = await views.said_at(reader, "a", told.library.branches, "a-1", 2)
+        assert said
+        await views.as_told(reader, [(said, told.library.lineage("a"))])
         for sql, values in statements:
             plan = [row[3] for row in await read(f"explain query plan {sql}", values)]  # type: ignore[arg-type]
             walked = [

@@ -281,3 +281,25 @@ async def test_a_long_story_is_windowed_and_the_parts_meet(connected: Visitor) -
     before = re.findall(r"Place \d+", (await connected.get(earlier.attrs["href"])).one("svg", cls="map").text)
     assert before[-1] == f"Place {int(places[0].split()[1]) - 1}"
     assert places[-1] == "Place 59"
+
+
+async def test_each_branch_shows_the_words_that_stand_on_it(connected: Visitor) -> None:
+    chat_id, left, replies = await with_a_branch(connected)
+    right = branch_of(connected, chat_id)
+    await connected.post(f"/chats/{chat_id}/turns/{replies[0]}/edit", JSON, prose="Reworded on the right.")
+    await connected.post(f"/chats/{chat_id}/branches/{left}/select", JSON)
+    await connected.post(f"/chats/{chat_id}/turns/{replies[1]}/edit", JSON, prose="Reworded on the left.")
+
+    async def shown(along: str) -> tuple[str, str]:
+        """What stands at the first reply of the trunk and at the end of the left branch, in picture and preview."""
+        page = await connected.get(f"/chats/{chat_id}/map?along={along}")
+        both = [marks(page)[f"{left}.{step}"] for step in (3, 5)]
+        looked = [await connected.get(one.attrs["href"].partition("#")[0]) for one in both]
+        words = [one.by_id("moment").one(cls="moment-said").one("q").text for one in looked]
+        assert all(told in one.attrs["aria-label"] for told, one in zip(words, both, strict=True))
+        return words[0], words[1]
+
+    for selected in (left, right):
+        await connected.post(f"/chats/{chat_id}/branches/{selected}/select", JSON)
+        assert await shown(left) == ('nods "Mm-hm."', "Reworded on the left.")
+        assert await shown(right) == ("Reworded on the right.", "Reworded on the left.")

@@ -32,6 +32,7 @@ from chat.store.views.story import (
 from chat.store.views.story_map import (
     Landmarks,
     Said,
+    as_told,
     count_turns,
     landmarks,
     place_of_scene,
@@ -47,6 +48,7 @@ __all__ = [
     "Said",
     "Transcript",
     "alternatives",
+    "as_told",
     "calls",
     "chat_list",
     "count_turns",

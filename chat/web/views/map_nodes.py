@@ -16,6 +16,7 @@ from chat.domain.chats import Branch, Chat
 from chat.domain.checkpoints import Checkpoint
 from chat.domain.landmarks import SceneStart
 from chat.domain.library import Library
+from chat.domain.lineage import Lineage, lineage_of
 from chat.errors import NotFound
 from chat.store import views
 from chat.store.reading import Reader
@@ -71,6 +72,12 @@ class StoryMap(msgspec.Struct, frozen=True):
         """How many lines there are: the trunk and everything that leaves it."""
         return len(self.tree.strands) + 1
 
+    def line_at(self, branch_id: str, step: int) -> Lineage:
+        """The line that a step of a branch is drawn on: the one looked along where that has it, else the branch's."""
+        is_on_trunk = _OnLines(self.tree).of(branch_id, step) == TRUNK
+        along = self.look.along or self.chat.branch_id
+        return lineage_of(self.library.branches, along if is_on_trunk else branch_id)
+
 
 async def read_map(reader: Reader, library: Library, chat_id: str, look: Look) -> StoryMap:
     """The part of the map that is looked at. Raises NotFound."""
@@ -98,7 +105,7 @@ async def read_map(reader: Reader, library: Library, chat_id: str, look: Look) -
         window=part,
         landmarks=found,
         nodes=chosen.nodes,
-        turns=await _tell(reader, chosen, chat_id, branches),
+        turns=await _tell(reader, chosen, chat_id, branches, along),
         here=here,
         checkpoints=checkpoints,
         places={one.id: found.places.get(one.container_id, "") for one in found.scenes},
@@ -118,7 +125,9 @@ def _part(
     return window(whole, marks, named, look.until)
 
 
-async def _tell(reader: Reader, chosen: _Nodes, chat_id: str, branches: dict[str, Branch]) -> dict[str, int]:
+async def _tell(
+    reader: Reader, chosen: _Nodes, chat_id: str, branches: dict[str, Branch], along: str
+) -> dict[str, int]:
     """Fill in what is said at each moment, and every turn where there are few; returns how many each strand has."""
     turns, part = {}, chosen.part
     for strand in part.strands:
@@ -131,7 +140,21 @@ async def _tell(reader: Reader, chosen: _Nodes, chat_id: str, branches: dict[str
     for node in chosen.nodes.values():
         if node.said is None:
             node.said = await views.said_at(reader, chat_id, branches, node.branch_id, node.step)
+    await _as_told(reader, chosen, branches, along)
     return turns
+
+
+async def _as_told(reader: Reader, chosen: _Nodes, branches: dict[str, Branch], along: str) -> None:
+    """Each moment in the words that stand on the line it is drawn on, whichever line is selected."""
+    known: dict[str, Lineage] = {}
+    said, nodes = [], [node for node in chosen.nodes.values() if node.said]
+    for node in nodes:
+        at = along if node.line == TRUNK else node.line
+        line = known.setdefault(at, lineage_of(branches, at))
+        if node.said:
+            said.append((node.said, line))
+    for node, one in zip(nodes, await views.as_told(reader, said), strict=True):
+        node.said = one
 
 
 def _here(branches: dict[str, Branch], chat: Chat, head: int) -> tuple[str, int]:

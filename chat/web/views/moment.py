@@ -46,6 +46,8 @@ async def read_moment(engine: Engine, story: StoryMap, branch_id: str, step: int
     at = (owner_of(branches, branch_id, step), min(step, ends[branch_id]))
     async with engine.store.reading() as reader:
         said = await views.said_at(reader, chat.id, branches, *at)
+        if said:
+            (said,) = await views.as_told(reader, [(said, story.line_at(*at))])
     cuts = {one: min(cut, at[1]) for one, cut in lineage_of(branches, at[0])}
     scenes = [one for one in story.landmarks.scenes if one.step <= cuts.get(one.branch_id, -1)]
     scene = max(scenes, key=lambda one: one.step, default=None)
