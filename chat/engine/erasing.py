@@ -18,7 +18,8 @@ from chat.engine.reset import must_be_named, must_be_quiet
 from chat.errors import ChatError, NotFound, StoreError
 from chat.observe import get_logger
 from chat.settings import Settings
-from chat.store import backup, views
+from chat.store import backup, views, work_folders
+from chat.store.backup import Tell
 from chat.store.backup_folder import Backup
 from chat.store.erase import Wanted, with_their_chats
 from chat.store.scrub import Copy
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 log = get_logger(__name__)
+
+REWRITTEN = "writing the file anew without them"
+CHECKED = "waiting for a check or a backup that is being made to end, because it works on a copy"
+LOOK_AGAIN_S, LOOKS_MOST = 0.25, 2400
 
 
 class ChatGone(msgspec.Struct, frozen=True):
@@ -107,9 +112,8 @@ class Erasing:
             kept = await engine.store.copies(with_their_chats(wanted, engine.store.library))
             self.stage = "taking the words out of the log and every table"
             await self._out_of_the_log(wanted)
-            self.stage = "writing the file anew without them"
             await engine.snapshots.idle()  # what is being written could still hold them
-            await out_of_the_files(engine.store, engine.settings)
+            await out_of_the_files(engine.store, engine.settings, self._tell)
             engine.anticipation.forget()
             engine.hub.restart(engine.clock.new_id().lower())
             if wanted.copies:
@@ -123,6 +127,9 @@ class Erasing:
         finally:
             self.stage = ""
         log.info("words_erased", head=engine.store.head)
+
+    def _tell(self, stage: str) -> None:
+        self.stage = stage
 
     async def _out_of_the_log(self, wanted: Wanted) -> None:
         """Nothing of these chats goes on, and then nothing of them is there: no reply can begin in between."""
@@ -168,16 +175,32 @@ async def back_up_first(settings: Settings, clock: Clock, wanted: Wanted) -> Bac
     return await asyncio.to_thread(backup.make, settings, clock, "before-delete")
 
 
-async def out_of_the_files(store: Store, settings: Settings) -> None:
-    """Write the database anew without what was erased, and clean what lies beside it. Raises StoreError."""
+async def out_of_the_files(store: Store, settings: Settings, tell: Tell) -> None:
+    """Write the database anew without what was erased, and clean what lies beside it. Raises StoreError.
+
+    A check or a backup that somebody else makes at this moment holds a copy: its end is waited for.
+    """
+    tell(REWRITTEN)
     await store.checkpoint()
     copy = await asyncio.to_thread(Copy.begin, settings)
     await store.exchange(copy.put_in_place)
+    if not await store.is_scrubbed() and await asyncio.to_thread(work_folders.in_use, settings):
+        tell(CHECKED)
+        await _until_nobody_works(settings)
+        await store.exchange(lambda: None)
     if not await store.is_scrubbed():
         raise StoreError(
             "The words are out of the log and every table, and could not be taken out of all files yet.",
             "The next start of the program tries again. See that the disk has room.",
         )
+
+
+async def _until_nobody_works(settings: Settings) -> None:
+    """Or for as long as it is worth waiting."""
+    for _ in range(LOOKS_MOST):
+        if not await asyncio.to_thread(work_folders.in_use, settings):
+            return
+        await asyncio.sleep(LOOK_AGAIN_S)
 
 
 async def back_up_after(settings: Settings, clock: Clock) -> None:

@@ -68,8 +68,7 @@ async def _purge(settings: Settings, clock: Clock, wanted: Wanted, tell: Tell) -
         await back_up_first(settings, clock, wanted)
         tell("taking the words out of the log and every table")
         await store.erase(wanted)
-        tell("writing the file anew without them")
-        await out_of_the_files(store, settings)
+        await out_of_the_files(store, settings, tell)
         if wanted.copies:
             tell("making a new backup")
             await back_up_after(settings, clock)

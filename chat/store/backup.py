@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -18,7 +16,7 @@ from chat import __version__
 from chat.clock import Clock
 from chat.errors import Refused, StoreDamaged, StoreFull
 from chat.settings import Settings
-from chat.store import connections, foreign, headfile, trial
+from chat.store import connections, foreign, headfile, trial, work_folders
 from chat.store.access import files_translated
 from chat.store.backup_folder import (
     DATABASE,
@@ -34,7 +32,6 @@ from chat.store.heads import compare_heads
 from chat.store.trial import Trial
 
 KEPT = 14
-_WORK = ".work"
 _ALL_PAGES = -1
 """In one step: a copy in steps starts over at every write beside it and may never end."""
 
@@ -61,7 +58,7 @@ def make(
         raise Refused("There are no stories yet, so there is nothing to back up.", "Begin one first.")
     with files_translated(), BackupFolder(settings.backups_dir) as folder, folder.locked():
         folder.sweep()
-        sweep_work(settings, "backup")
+        work_folders.sweep(settings, "backup")
         _must_have_room(settings)
         made = _make(folder, settings, clock, reason, tell, even_if_damaged)
         _make_room(folder, {made.name, spare})
@@ -79,22 +76,6 @@ def listing(settings: Settings) -> list[Backup]:
 def newest_good(settings: Settings) -> Backup | None:
     """The last backup that was verified."""
     return next((one for one in listing(settings) if one.is_verified), None)
-
-
-@contextmanager
-def private_folder(settings: Settings, prefix: str) -> Iterator[Path]:
-    """A folder for one piece of work, which goes away with it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", suffix=_WORK, dir=settings.data_dir))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep_work(settings: Settings, prefix: str) -> None:
-    """Take away the folders that a kill left behind."""
-    for left in settings.data_dir.glob(f"{prefix}-*{_WORK}"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def copy_consistently(source: Path, target: Path) -> None:
@@ -126,7 +107,7 @@ def _make(
             tell("copying")
             copy_consistently(settings.db_path, folder.path / (database + PART))
             tell("trying it out")
-            with private_folder(settings, "backup") as work:
+            with work_folders.work_folder(settings, "backup") as work:
                 trying.begin(work / "restored.db")
                 folder.sync(database + PART)
                 facts, size, sha256 = _try_out(trying, work / "restored.db", known, even_if_damaged)

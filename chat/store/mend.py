@@ -19,6 +19,7 @@ from chat.store.headfile import Head
 from chat.store.heads import compare_heads
 from chat.store.live import Live
 from chat.store.start import Warn, advise, open_live
+from chat.store.work_folders import work_folder
 
 
 def prepare(settings: Settings, clock: Clock) -> Head:
@@ -26,7 +27,7 @@ def prepare(settings: Settings, clock: Clock) -> Head:
 
     Only for the holder of the folder's lock, while nothing is written.
     """
-    with files_translated(), backup.private_folder(settings, "restore") as work:
+    with files_translated(), work_folder(settings, "restore") as work:
         restore.must_have_room(settings, settings.db_path.stat().st_size)
         known = headfile.read(settings.head_path)
         copy = work / "candidate.db"

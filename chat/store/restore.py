@@ -16,9 +16,9 @@ from typing import NamedTuple
 from chat.clock import Clock
 from chat.errors import ChatError, Refused, StoreBusy, StoreDamaged, StoreError, StoreFull, UnknownEvent
 from chat.settings import Settings
-from chat.store import backup, connections, foreign, log, migrate, swap
+from chat.store import backup, connections, foreign, log, migrate, swap, work_folders
 from chat.store.access import files_translated
-from chat.store.backup import Tell, private_folder
+from chat.store.backup import Tell
 from chat.store.backup_folder import DATABASE, Backup, BackupFolder
 from chat.store.chain import GENESIS
 from chat.store.compare import ChatChange, changes, told
@@ -28,6 +28,7 @@ from chat.store.headfile import Head
 from chat.store.lock import FolderLock
 from chat.store.put_back import put_back
 from chat.store.rebuild import rebuild
+from chat.store.work_folders import work_folder
 
 _DRAFT = "insert or replace into drafts (key, body, updated_at) values (?, ?, ?)"
 _FTS_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"
@@ -54,7 +55,7 @@ class Restored(NamedTuple):
 
 def preview(settings: Settings, name: str, tell: Tell = lambda stage: None) -> Preview:
     """Check a backup in full and hold it against the present. Changes nothing. Raises NotFound, StoreDamaged."""
-    with files_translated(), private_folder(settings, "restore") as work:
+    with files_translated(), work_folder(settings, "restore") as work:
         found = _fetch(settings, name, work / "candidate.db", tell)
         with foreign.opened(work / "candidate.db") as conn:
             return _preview(settings, found, conn, tell)
@@ -62,7 +63,7 @@ def preview(settings: Settings, name: str, tell: Tell = lambda stage: None) -> P
 
 def prepare(settings: Settings, clock: Clock, name: str, tell: Tell = lambda stage: None) -> Preview:
     """Make the database ready that `exchange` puts in place. Only for the holder of the folder's lock."""
-    with files_translated(), private_folder(settings, "restore") as work:
+    with files_translated(), work_folder(settings, "restore") as work:
         found = _fetch(settings, name, work / "candidate.db", tell)
         with foreign.opened(work / "candidate.db") as conn:
             seen = _preview(settings, found, conn, tell)
@@ -106,7 +107,7 @@ def restore(settings: Settings, clock: Clock, name: str, tell: Tell = lambda sta
     try:
         with files_translated():
             swap.finish(settings)
-            backup.sweep_work(settings, "restore")
+            work_folders.sweep(settings, "restore")
             done = exchange(settings, clock, prepare(settings, clock, name, tell), tell)
             swap.finish(settings)
         return done

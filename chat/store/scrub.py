@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +20,7 @@ from chat.domain.events import WordsErased
 from chat.errors import NotFound
 from chat.observe import empty_logs
 from chat.settings import Settings
-from chat.store import connections, copies, log, quarantine, snapshots, swap
+from chat.store import connections, copies, log, quarantine, snapshots, swap, work_folders
 from chat.store.access import files_translated
 from chat.store.headfile import Head
 
@@ -115,14 +114,18 @@ def rewrite(settings: Settings) -> None:
 
 
 def clean_files(settings: Settings, conn: sqlite3.Connection) -> None:
-    """Take away every file that could hold a word of what was erased, then note that it is done."""
+    """Take away every file that could hold a word of what was erased, then note that it is done.
+
+    Somebody may work in a copy that still holds the words. It is not taken from them; then this is to be done again.
+    """
     with files_translated():
         for one in unfinished(conn):
             said = msgspec.json.decode(conn.execute(_SAID, (one.event_id,)).fetchone()[0], type=WordsErased)
             _forget(settings, conn, said, one.pictures)
             if one.takes_copies:
                 copies.discard(settings, one.first_event_id, one.event_id)
-            conn.execute(_DONE, (one.event_id,))
+            if not work_folders.in_use(settings):
+                conn.execute(_DONE, (one.event_id,))
 
 
 def _stands(conn: sqlite3.Connection) -> _Stood:
@@ -154,8 +157,7 @@ def _forget(settings: Settings, conn: sqlite3.Connection, said: WordsErased, pic
     unworn = (one for one in pictures if not conn.execute(_IS_WORN, (one,)).fetchone())
     _remove(path for one in unworn for path in settings.media_dir.glob(f"{one}.*"))
     _remove(settings.data_dir.glob("cache.db*"))
-    for left in (*settings.data_dir.glob("verify-*"), *settings.data_dir.glob("*.work")):
-        shutil.rmtree(left, ignore_errors=True)
+    work_folders.sweep(settings)
     empty_logs(settings)
 
 

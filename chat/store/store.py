@@ -13,9 +13,8 @@ from chat.domain.library import Library
 from chat.errors import StoreDamaged, StoreError
 from chat.observe import get_logger
 from chat.settings import Settings
-from chat.store import connections, mend
+from chat.store import connections, mend, work_folders
 from chat.store.access import obstacle
-from chat.store.backup import sweep_work
 from chat.store.copies import Copies, Span, erased, holding
 from chat.store.erase import Wanted, erase, first_event
 from chat.store.fingerprint import fingerprint
@@ -368,5 +367,5 @@ def _own(settings: Settings) -> FolderLock:
     """The folders, and the one lock on them. Raises AlreadyRunning."""
     settings.ensure_folders()
     lock = FolderLock(settings.lock_path)
-    sweep_work(settings, "restore")
+    work_folders.sweep(settings, "restore")
     return lock

@@ -6,7 +6,6 @@ Works on a copy taken in one moment, so it never writes to the live file and may
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from heapq import merge
 from itertools import groupby
@@ -24,6 +23,7 @@ from chat.store.headfile import Head
 from chat.store.heads import compare_heads
 from chat.store.rebuild import project
 from chat.store.rows import select
+from chat.store.work_folders import work_folder
 
 _MOST_OF_A_KIND = 20
 _COPY_PAGES = -1
@@ -40,8 +40,8 @@ def verify(settings: Settings) -> list[str]:
     if not settings.db_path.exists():
         return [f"There is no database at {settings.db_path}; the first start makes it."]
     known = headfile.read(settings.head_path)  # first, because a running server moves the log on meanwhile
-    with tempfile.TemporaryDirectory(prefix="verify-", dir=settings.data_dir) as folder:
-        copy, scratch = Path(folder) / "copy.db", Path(folder) / "scratch.db"
+    with work_folder(settings, "verify") as folder:
+        copy, scratch = folder / "copy.db", folder / "scratch.db"
         try:
             _copy(settings.db_path, copy)
             conn = connections.scratch(copy)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from chat.engine import recovery
+from chat.engine.erasing import CHECKED
 from chat.errors import StoreFull
 from chat.settings import Settings
 from chat.store import backup, maintenance
 from chat.store.erase import Wanted
 from chat.store.scrub import Copy
 from chat.store.verify import verify
+from chat.store.work_folders import work_folder
 from chat.web.routes import erase as page
 from tests.support.peer import Peer, Received
 from tests.support.peer_acts import Reply
@@ -233,6 +236,27 @@ async def test_who_else_asks_is_refused(connected: Visitor) -> None:
         await connected.get(path, 404)
         assert (await connected.post(path, JSON, name="The ferry")).status_code == 404
     assert chat in connected.engine.store.library.chats
+
+
+async def test_a_check_that_is_being_made_keeps_its_copy_and_the_words_go_when_it_ends(
+    connected: Visitor,
+) -> None:
+    _, chat, _, _ = await played(connected)
+    settings = connected.engine.settings
+    with work_folder(settings, "verify") as folder:
+        shutil.copy(settings.db_path, folder / "copy.db")
+        posted = asyncio.ensure_future(
+            connected.post(f"/chats/{chat}/delete", JSON, name=f"The {WORD}", feelings="on")
+        )
+        while connected.engine.erasing.stage != CHECKED:
+            assert not posted.done()
+            await connected.pause()
+        assert chat not in connected.engine.store.library.chats
+        assert (folder / "copy.db").exists()
+        await connected.get("/deleting")
+    assert (await posted).status_code == 200
+    assert holding(settings) == ["chat.db"]  # the bot is still there, and plays it
+    assert connected.engine.erasing.problem is None
 
 
 async def test_what_could_not_be_finished_is_said_and_done_by_the_next_start(
