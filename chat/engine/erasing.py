@@ -15,13 +15,13 @@ import msgspec
 from chat.clock import Clock
 from chat.domain.library import Library
 from chat.engine.reset import must_be_named, must_be_quiet
-from chat.errors import ChatError, NotFound, StoreError
+from chat.errors import ChatError, NotFound, Refused, StoreError
 from chat.observe import get_logger
 from chat.settings import Settings
 from chat.store import backup, views, work_folders
 from chat.store.backup import Tell
 from chat.store.backup_folder import Backup
-from chat.store.erase import Wanted, with_their_chats
+from chat.store.erase import Wanted, must_not_be_needed, with_their_chats
 from chat.store.scrub import Copy
 from chat.store.store import Store
 
@@ -65,7 +65,8 @@ class ToldElsewhere(msgspec.Struct, frozen=True):
 class Outlook(msgspec.Struct, frozen=True):
     """What deleting for good would come to. `name` is what has to be typed; `copies` and the rest hold it still.
 
-    `foreign` are files among the backups that this program did not make, `damaged` databases it set aside.
+    `hindrance` says why it cannot be done, if so. `foreign` are files among the backups that this program did not
+    make, `damaged` databases it set aside.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Outlook(msgspec.Struct, frozen=True):
     copies: tuple[str, ...]
     foreign: tuple[str, ...]
     damaged: tuple[str, ...]
+    hindrance: str = ""
 
 
 class Erasing:
@@ -99,6 +101,8 @@ class Erasing:
         """
         library = self._engine.store.library
         must_be_named(_name(library, wanted), name)
+        for you_id in wanted.you_ids:
+            must_not_be_needed(library, you_id, await self._engine.store.naming(you_id))
         for chat_id in with_their_chats(wanted, library).chat_ids:
             must_be_quiet(self._engine, chat_id)
         await self._engine.backups.alone(partial(self._erase, wanted, back_up))
@@ -165,7 +169,17 @@ async def outlook(store: Store, wanted: Wanted) -> Outlook:
         copies=tuple(one.name for one in copies.ours),
         foreign=tuple(one.name for one in copies.others),
         damaged=tuple(path.name for path in copies.damaged),
+        hindrance=await _hindrance(store, wanted),
     )
+
+
+async def _hindrance(store: Store, wanted: Wanted) -> str:
+    try:
+        for you_id in wanted.you_ids:
+            must_not_be_needed(store.library, you_id, await store.naming(you_id))
+    except Refused as refused:
+        return f"{refused.message} {refused.next_step}"
+    return ""
 
 
 async def back_up_first(settings: Settings, clock: Clock, wanted: Wanted) -> Backup | None:
@@ -220,7 +234,12 @@ def _going(library: Library, chat_id: str, turns: int, memories: int) -> ChatGon
 
 
 def _name(library: Library, wanted: Wanted) -> str:
-    """The name of the bot, or the title of the chat."""
+    """The name of the bot or the persona, or the title of the chat."""
+    if wanted.you_ids:
+        person = library.people.get(wanted.you_ids[0])
+        if person is None:
+            raise NotFound("There is no such persona.")
+        return person.name
     if wanted.bot_ids:
         bot = library.bots.get(wanted.bot_ids[0])
         if bot is None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chat.domain.events import Event, WordsErased, chat_stream, library
 from chat.domain.library import Library
-from chat.errors import NotFound
+from chat.errors import NotFound, Refused
 from chat.store import traces
 from chat.store.chain import body_hash
 from chat.store.live import Live
@@ -26,6 +26,8 @@ select id from event_log where stream = 'library' and kind <> 'words_erased' and
     json_extract(payload_json, '$.chat_id') in (select value from json_each(:chats))
     or json_extract(payload_json, '$.bot_id') in (select value from json_each(:bots))
     or json_extract(payload_json, '$.entity') in (select value from json_each(:bots))
+    or json_extract(payload_json, '$.entity') in (select value from json_each(:yous))
+    or kind = 'you_authored' and json_extract(payload_json, '$.you_id') in (select value from json_each(:yous))
 ) order by id
 """
 _PICTURES = """
@@ -41,11 +43,13 @@ _UNFINISHED = "insert into erasing (event_id, first_event_id, pictures, takes_co
 class Wanted(NamedTuple):
     """What is to be deleted; a bot's chats go with it. `feelings` and `told`: also what went over into other chats.
 
-    `copies`: also the backups that hold it, and damaged databases that were set aside.
+    `you_ids` are personas that no chat has anything of. `copies`: also the backups that hold it, and damaged databases
+    that were set aside.
     """
 
     chat_ids: tuple[str, ...] = ()
     bot_ids: tuple[str, ...] = ()
+    you_ids: tuple[str, ...] = ()
     feelings: bool = False
     told: bool = False
     copies: bool = False
@@ -56,10 +60,28 @@ def with_their_chats(wanted: Wanted, known: Library) -> Wanted:
     for bot_id in wanted.bot_ids:
         if bot_id not in known.bots:
             raise NotFound("There is no such bot.")
+    if any(you_id not in known.people for you_id in wanted.you_ids):
+        raise NotFound("There is no such persona.")
     if any(chat_id not in known.chats for chat_id in wanted.chat_ids):
         raise NotFound("There is no such chat.")
     theirs = [chat.id for chat in known.chats.values() if set(chat.bot_ids) & set(wanted.bot_ids)]
     return wanted._replace(chat_ids=tuple(dict.fromkeys([*wanted.chat_ids, *theirs])))
+
+
+def must_not_be_needed(known: Library, you_id: str, chat_ids: Sequence[str]) -> None:
+    """A persona stays while these chats have words of theirs, and while it is the one to play. Raises Refused."""
+    person = known.people[you_id]
+    if person.is_default:
+        raise Refused(
+            f"{person.name} is who you play unless a chat says otherwise, and stays.",
+            "Make another persona the one you play, then this one can go.",
+        )
+    if chat_ids:
+        titles = ", ".join(f"“{known.chats[one].title}”" for one in chat_ids)
+        raise Refused(
+            f"{person.name} stays, because these stories have words of theirs: {titles}.",
+            "Delete these chats for good first; then the persona can go.",
+        )
 
 
 def first_event(conn: sqlite3.Connection, wanted: Wanted) -> int:
@@ -97,11 +119,17 @@ def carry_out(conn: sqlite3.Connection, event: Event, *, takes_copies: bool = Fa
 
 
 def _of_library(conn: sqlite3.Connection, wanted: Wanted) -> Iterator[int]:
-    named = {"chats": traces.as_list(wanted.chat_ids), "bots": traces.as_list(wanted.bot_ids)}
+    named = {
+        "chats": traces.as_list(wanted.chat_ids),
+        "bots": traces.as_list(wanted.bot_ids),
+        "yous": traces.as_list(wanted.you_ids),
+    }
     return (row[0] for row in conn.execute(_OF_LIBRARY, named))
 
 
 def _decided(conn: sqlite3.Connection, wanted: Wanted, known: Library) -> WordsErased:
+    for you_id in wanted.you_ids:
+        must_not_be_needed(known, you_id, traces.naming(conn, known, you_id))
     found = set(_of_library(conn, wanted))
     elsewhere = traces.elsewhere(conn, known, wanted.chat_ids)
     found |= set(elsewhere.feeling_events) if wanted.feelings else set()

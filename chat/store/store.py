@@ -29,7 +29,7 @@ from chat.store.snapshot_file import Header
 from chat.store.snapshots import Moment, Snapshots
 from chat.store.start import accept_loss, open_live, rebuild_live
 from chat.store.state import Commit, Decide
-from chat.store.traces import Elsewhere, elsewhere
+from chat.store.traces import Elsewhere, elsewhere, naming
 from chat.store.writer import Writer
 
 T = TypeVar("T")
@@ -161,6 +161,10 @@ class Store:
     async def elsewhere(self, chat_ids: Sequence[str]) -> Elsewhere:
         """What other chats have of these. Takes time with the length of the log."""
         return await asyncio.to_thread(self._elsewhere, chat_ids)
+
+    async def naming(self, entity: str) -> list[str]:
+        """The chats in which somebody plays or played. Takes time with the length of the log."""
+        return await asyncio.to_thread(self._naming, entity)
 
     async def copies(self, wanted: Wanted) -> Copies:
         """Backups and damaged databases that hold some of this already."""
@@ -331,6 +335,10 @@ class Store:
     def _elsewhere(self, chat_ids: Sequence[str]) -> Elsewhere:
         with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
             return elsewhere(conn, self._library, chat_ids)
+
+    def _naming(self, entity: str) -> list[str]:
+        with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():
+            return naming(conn, self._library, entity)
 
     def _copies(self, wanted: Wanted) -> Copies:
         with closing(connections.read_only(self._settings.db_path)) as conn, connections.translated():

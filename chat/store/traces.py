@@ -33,6 +33,10 @@ _REPLIES = f"""
 select stream, branch_id, step, payload_json from event_log
 where kind in ('assistant_turn_started', 'continuation_started') and {_OTHERS} and {TOLD} order by id
 """
+_NAMING = f"""
+select distinct coalesce(json_extract(payload_json, '$.chat_id'), substr(stream, 6)) from event_log
+where kind not in ('you_authored', 'portrait_changed') and stream <> 'ledger' and {TOLD} and instr(payload_json, ?)
+"""
 _OF_STREAM = (
     f"select id, kind, branch_id, step, payload_json from event_log where stream = ? and {TOLD} order by id"
 )
@@ -81,6 +85,11 @@ class _Manifest(msgspec.Struct):
 
 class _Started(msgspec.Struct):
     manifest: _Manifest
+
+
+def naming(conn: sqlite3.Connection, known: Library, entity: str) -> list[str]:
+    """The chats in which somebody plays or played, on whatever branch."""
+    return [row[0] for row in conn.execute(_NAMING, (entity,)) if row[0] in known.chats]
 
 
 def elsewhere(conn: sqlite3.Connection, library: Library, chat_ids: Sequence[str]) -> Elsewhere:

@@ -47,6 +47,18 @@ async def post_delete_bot(request: Request, bot_id: str) -> Response:
     return await _delete(request, Wanted(bot_ids=(bot_id,)))
 
 
+@router.get("/settings/personas/{you_id}/delete")
+async def get_delete_persona(request: Request, you_id: str) -> Response:
+    """What deleting a persona for good would take away, or which stories keep it."""
+    return await _outlook(request, Wanted(you_ids=(you_id,)))
+
+
+@router.post("/settings/personas/{you_id}/delete")
+async def post_delete_persona(request: Request, you_id: str) -> Response:
+    """Deletes a persona that no story has words of (`name` as typed; `copies`, `back_up`)."""
+    return await _delete(request, Wanted(you_ids=(you_id,)))
+
+
 @router.get("/deleting")
 async def get_deleting(request: Request) -> Response:
     """How far a deletion is, or what became of the last one."""
@@ -118,11 +130,12 @@ async def _page(
 ) -> Response:
     engine = engine_of(request)
     seen = await engine.erasing.outlook(wanted)
-    what = "bot" if wanted.bot_ids else "chat"
+    what, base, back = _place(wanted)
     bot_id = wanted.bot_ids[0] if wanted.bot_ids else ""
     view = {
         "what": what,
-        "id": (wanted.bot_ids or wanted.chat_ids)[0],
+        "base": base,
+        "back": back,
         "state": bot_state(engine, bot_id, "delete") if bot_id else None,
         "seen": seen,
         "held": len(seen.copies) + len(seen.damaged),
@@ -132,6 +145,15 @@ async def _page(
         "folder": str(engine.settings.backups_dir),
     }
     return await page(request, "pages/delete.html", view, status=status)
+
+
+def _place(wanted: Wanted) -> tuple[str, str, str]:
+    """What is to go, the address its own stands below, and the page it was come from."""
+    if wanted.you_ids:
+        return "persona", f"/settings/personas/{wanted.you_ids[0]}", "/settings#you"
+    what = "bot" if wanted.bot_ids else "chat"
+    address = f"/{what}s/{(wanted.bot_ids or wanted.chat_ids)[0]}"
+    return what, address, address
 
 
 def _form(fields: Fields) -> dict[str, Any]:

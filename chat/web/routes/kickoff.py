@@ -92,7 +92,9 @@ async def _page(
 ) -> Response:
     library = engine_of(request).store.library
     default = library.default_person()
-    you_id = draft.you_id if draft else default.id if default else ""
+    you_id = default.id if default else ""
+    if draft and draft.you_id in library.people:
+        you_id = draft.you_id
     form: dict[str, Any] = kickoff_form.to_form(draft) if draft else {"prose": bot.kickoff_prose}
     if prose is not None:
         form["prose"] = prose

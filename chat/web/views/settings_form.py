@@ -37,6 +37,9 @@ def personas(library: Library, typed: dict[str, str] | None = None) -> list[Pers
         PersonaForm(NEW, "", False, not people, "", {**dict.fromkeys(_PERSONA, ""), "is_default": False})
     )
     refused = which(library, typed.get("you_id", "")) if typed else None
+    refused = (
+        refused if refused in library.people else None
+    )  # gone meanwhile: what was typed can become a new one
     return [
         one._replace(is_open=True, wrong="name", form=one.form | (typed or {}))
         if typed and one.id == (refused or NEW)
