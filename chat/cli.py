@@ -58,10 +58,11 @@ def serve(
     """Start the program and open it in the browser. Ctrl+C stops it; a reply being written is kept."""
     gc.disable()  # nothing that is loaded here is ever garbage, so it is neither searched now nor later
     from chat.app import serve as run_server
-    from chat.observe import start_logging
+    from chat.observe import heap, start_logging
 
     gc.freeze()
     gc.enable()
+    heap.share()
     sys.setswitchinterval(SWITCH_S)
     settings = _settings(host=host, port=port, data_dir=data_dir)
     settings.ensure_folders()

@@ -5,6 +5,7 @@ A pure function with a memory: the memory is looked up by id and used only when 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,9 +15,9 @@ from chat.domain.witness import witnessed_text, witnesses
 from chat.llm.tokens import count_tokens
 from chat.prompts.excerpts import excerpt
 
-_KEPT = 4096
+_KEPT, _COUNTS_KEPT = 512, 2048
 
-count = lru_cache(maxsize=_KEPT)(count_tokens)
+count = lru_cache(maxsize=_COUNTS_KEPT)(count_tokens)
 """Token counts of pieces that come back turn after turn."""
 
 
@@ -28,7 +29,7 @@ class Hearing(NamedTuple):
     is_whole: bool
 
 
-_known: dict[tuple[str, str], tuple[Turn, Hearing]] = {}
+_known: OrderedDict[tuple[str, str], tuple[Turn, Hearing]] = OrderedDict()
 
 
 def hear(turn: Turn, bot_id: str) -> Hearing:
@@ -38,9 +39,9 @@ def hear(turn: Turn, bot_id: str) -> Hearing:
     if known is None or (known[0] is not turn and known[0] != turn):
         text = witnessed_text(turn.segments, turn.speaker, turn.present, bot_id)
         whole = all(bot_id in witnesses(one, turn.speaker, turn.present) for one in turn.segments)
-        if len(_known) >= _KEPT:
-            _known.clear()
         known = _known[key] = (turn, Hearing(text, count(text), whole))
+        if len(_known) > _KEPT:
+            _known.popitem(last=False)
     return known[1]
 
 

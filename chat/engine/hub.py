@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-ITEMS_KEPT = 8192
-"""Items a channel keeps for subscribers and for resuming; at a token an item, well over a minute of a fast model."""
+ITEMS_KEPT = 4096
+"""Items a channel keeps for subscribers and for resuming; at a token an item, most of a minute of a fast model."""
+
+_SLACK = 8
+"""So many are let go of at once: an eighth of what is kept, so that it is seldom and the list hardly grows by it."""
 
 STREAMS_MAX = 128
 """Streams that may be open at once. A browser needs one; whoever opens more ends the oldest."""
@@ -64,7 +67,7 @@ class Channel:
         if not self.subscribers and isinstance(item, Token):
             return
         self.items.append(item)
-        if len(self.items) >= 2 * ITEMS_KEPT:
+        if len(self.items) > ITEMS_KEPT + ITEMS_KEPT // _SLACK:
             self._forget(len(self.items) - ITEMS_KEPT)
         for subscription in self.subscribers:
             subscription.wake()

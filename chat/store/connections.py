@@ -53,6 +53,14 @@ _MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
 """What a primary code of SQLite means for a player; an empty step is that of the error's own class."""
 
 _CACHE_KB, _LARGE_CACHE_KB = 64_000, 128_000
+_WRITER_CACHE_KB = 8_000
+"""Many times what a turn changes. A reader forgets its pages with every commit; the writer ends up keeping all it may,
+which is also why the file is not mapped for it: each page of a growing story would stay in this process.
+"""
+
+_UNWRITTEN_PAGES = 16_000
+"""About 64 MB: what one transaction changes is kept this far above that until the commit, and then let go."""
+
 _EVERY_CONNECTION = f"""
 pragma foreign_keys = on;
 pragma temp_store = memory;
@@ -60,6 +68,9 @@ pragma cache_size = -{_CACHE_KB};
 pragma mmap_size = 268435456;
 """
 _WRITER = f"""
+pragma mmap_size = 0;
+pragma cache_size = -{_WRITER_CACHE_KB};
+pragma cache_spill = {_UNWRITTEN_PAGES};
 pragma journal_mode = wal;
 pragma synchronous = full;
 pragma wal_autocheckpoint = {_CHECKPOINT_PAGES};
@@ -123,11 +134,12 @@ def keys_checked_at_the_end(conn: sqlite3.Connection) -> Iterator[None]:
 @contextmanager
 def writing_much(conn: sqlite3.Connection) -> Iterator[None]:
     """More pages are kept until the commit: one that had to go before may change again and be written twice."""
+    (usual,) = conn.execute("pragma cache_size").fetchone()
     conn.execute(f"pragma cache_size = -{_LARGE_CACHE_KB}")
     try:
         yield
     finally:
-        conn.execute(f"pragma cache_size = -{_CACHE_KB}")
+        conn.execute(f"pragma cache_size = {usual}")
 
 
 @contextmanager

@@ -37,6 +37,14 @@ def test_text_like_a_special_token_is_only_text() -> None:
     assert tokens.count_tokens("<|endoftext|>") > 1
 
 
+def test_the_table_stands_in_memory_once() -> None:
+    """The counter has a table of its own; in Python's objects the same takes half as much again."""
+    encoding = tokens._encoding(tokens.DATA)
+    assert encoding is not None
+    assert encoding._mergeable_ranks == {}
+    assert encoding.decode(encoding.encode_ordinary("hello world")) == "hello world"
+
+
 def test_messages_cost_four_each_and_two_for_the_reply() -> None:
     one = {"role": "user", "content": "hello world"}
     assert tokens.count_messages([]) == 2
