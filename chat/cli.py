@@ -57,12 +57,13 @@ def serve(
 ) -> None:
     """Start the program and open it in the browser. Ctrl+C stops it; a reply being written is kept."""
     gc.disable()  # nothing that is loaded here is ever garbage, so it is neither searched now nor later
-    from chat.app import serve as run_server
     from chat.observe import heap, start_logging
+
+    heap.share()  # before anything has a thread
+    from chat.app import serve as run_server
 
     gc.freeze()
     gc.enable()
-    heap.share()
     sys.setswitchinterval(SWITCH_S)
     settings = _settings(host=host, port=port, data_dir=data_dir)
     settings.ensure_folders()

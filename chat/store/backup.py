@@ -83,6 +83,7 @@ def copy_consistently(source: Path, target: Path) -> None:
     with connections.translated():
         reading = connections.read_only(source)
         try:
+            reading.execute(connections.READ_ONCE)
             reading.execute("pragma mmap_size = 0")  # each page is read once, and mapping it would cost more
             copied = sqlite3.connect(target, isolation_level=None)
             try:

@@ -61,6 +61,9 @@ which is also why the file is not mapped for it: each page of a growing story wo
 _UNWRITTEN_PAGES = 16_000
 """About 64 MB: what one transaction changes is kept this far above that until the commit, and then let go."""
 
+READ_ONCE = "pragma cache_size = -4000"
+"""For a connection that reads all there is and goes: what it had kept would be a hole in this process's memory."""
+
 _EVERY_CONNECTION = f"""
 pragma foreign_keys = on;
 pragma temp_store = memory;

@@ -119,6 +119,7 @@ class Moment:
     def __init__(self, database: Path) -> None:
         self.conn = connections.read_only(database)
         with connections.closing_on_error(self.conn), connections.translated():
+            self.conn.execute(connections.READ_ONCE)
             self.conn.execute("begin")
             self.conn.execute(_PROJECTOR).fetchone()
 
