@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 from msgspec.structs import replace
 
 from chat.domain.chats import Chat
@@ -33,41 +34,33 @@ if TYPE_CHECKING:
     from chat.store.reading import Reader
 
 
-class _Stored(NamedTuple):
-    """What one read transaction told."""
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What one read transaction told beside the turns. `facts` is what the drawer tells, None where not asked for."""
 
-    window: Transcript
     world: World
-    draft: str
-    places: dict[str, str]
-    alternatives: dict[str, list[Alternative]]
-    versions: dict[str, list[TurnVersion]]
-    marks: Mapping[str, Sequence[Mark]]
-    facts: Facts | None
-
-
-class Story(msgspec.Struct, frozen=True):
-    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
-
-    `facts` is what the drawer tells, None where it was not asked for; `server` what is known of the model's server,
-    None while it writes; `unstored` why the latest reply could not be stored, if so.
-    """
-
-    chat: Chat
-    library: Library
-    world: World
-    turns: list[Turn]
-    has_more: bool
-    head: int
-    before: int | None
-    running_text: str
-    status: StatusView
     draft: str
     places: dict[str, str]
     alternatives: dict[str, list[Alternative]]
     versions: dict[str, list[TurnVersion]]
     marks: Mapping[str, Sequence[Mark]]
     facts: Facts | None = None
+
+
+class Story(Told, frozen=True, kw_only=True):
+    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
+
+    `server` is what is known of the model's server, None while it writes; `unstored` why the latest reply could not be
+    stored, if so.
+    """
+
+    chat: Chat
+    library: Library
+    turns: list[Turn]
+    has_more: bool
+    head: int
+    before: int | None
+    running_text: str
+    status: StatusView
     server: Server | None = None
     unstored: StoreError | None = None
 
@@ -138,27 +131,20 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
     chat = library.chats.get(chat_id)
     if chat is None:
         raise NotFound("There is no such chat.")
-    stored = await engine.store.read(lambda reader: _stored(reader, library, chat, before, limit, full))
-    window, world = stored.window, stored.world
+    window, told = await engine.store.read(lambda reader: _stored(reader, library, chat, before, limit, full))
     known = _with_unstored(engine, chat_id, window.turns)
     turns, text = _with_running(engine, chat_id, known) if before is None else (known, "")
     unstored = engine.unstored.get(chat_id)
     return Story(
+        **structs.asdict(told),
         chat=chat,
         library=library,
-        world=world,
         turns=turns,
         has_more=window.has_more,
         head=head,
         before=before,
         running_text=text,
         status=status_view(engine.status(chat_id), turns[-1] if turns else None),
-        draft=stored.draft,
-        places=stored.places,
-        alternatives=stored.alternatives,
-        versions=stored.versions,
-        marks=stored.marks,
-        facts=stored.facts,
         server=_server(engine, chat_id),
         unstored=unstored.problem if unstored else None,
     )
@@ -166,7 +152,7 @@ async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, fu
 
 async def _stored(
     reader: Reader, library: Library, chat: Chat, before: int | None, limit: int, full: str | None
-) -> _Stored:
+) -> tuple[Transcript, Told]:
     """Awaits nothing but its reader, so it is read in one go."""
     window = await views.transcript(reader, library, chat.id, before, limit)
     world = await views.world(reader, chat.id)
@@ -174,8 +160,7 @@ async def _stored(
     if full is not None:
         latest = window if before is None else await views.transcript(reader, library, chat.id)
         facts = await read_facts(reader, library, chat, world, latest.turns, full)
-    return _Stored(
-        window=window,
+    return window, Told(
         world=world,
         draft=await views.draft(reader, f"composer:{chat.id}") or "",
         places=await _places(reader, world, window.turns),
@@ -210,7 +195,7 @@ def _with_unstored(engine: Engine, chat_id: str, turns: list[Turn]) -> list[Turn
     if lost is None or engine.runs.get(chat_id):
         return turns
     return [
-        msgspec.structs.replace(
+        replace(
             turn,
             text=lost.text,
             is_running=False,
@@ -250,7 +235,7 @@ def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list
 
 def _growing(turn: Turn) -> Turn:
     """A reply that is being written; how it had ended before, if it is written on, is no longer true."""
-    return msgspec.structs.replace(
+    return replace(
         turn,
         is_running=True,
         truncated=False,
