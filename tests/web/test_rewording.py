@@ -196,7 +196,8 @@ async def test_while_a_reply_is_written_stopping_it_first_is_offered(connected: 
         offer = offered(parse(answer.text))
         assert (offer["action"], offer["stop"]) == (address, "on")
     elsewhere = await connected.post(f"/chats/{chat_id}/turns/{first}/continue")
-    assert offered(parse(elsewhere.text))["action"] == f"/chats/{chat_id}/turns/{reply_id}/stop"
+    link = parse(elsewhere.text).by_id("notices").one("a")
+    assert link.attrs["href"] == f"/chats/{chat_id}/turns/{first}/rewind"
     assert connected.engine.runs.get(chat_id)
 
 

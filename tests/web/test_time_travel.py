@@ -269,7 +269,12 @@ async def test_while_a_reply_is_written_stopping_it_first_is_offered(connected: 
     assert (offered(parse(refused.text))["action"], offered(parse(refused.text))["stop"]) == (again, "on")
     assert "Other words." in {one.attrs.get("value") for one in parse(refused.text).all("input")}
     refused = await connected.post(f"/chats/{chat_id}/turns/{first}/regenerate", prose="Other words.")
-    assert offered(parse(refused.text))["action"] == f"/chats/{chat_id}/turns/{reply_id}/stop"
+    link = parse(refused.text).by_id("notices").one("a")
+    assert (link.text, link.attrs["href"]) == (
+        "Go back to that reply first",
+        f"/chats/{chat_id}/turns/{first}/rewind",
+    )
+    assert (await connected.get(link.attrs["href"])).one("button", cls="primary").text == "Rewind to here"
     assert connected.engine.runs.get(chat_id)
     went = await connected.post(f"/chats/{chat_id}/turns/{first}/rewind", stop="on")
     assert went.status_code == 303
@@ -285,6 +290,20 @@ async def test_the_running_reply_is_stopped_and_written_again_at_once_when_asked
     chat_id, _, reply_id = await running(connected, peer)
     new_id = await again(connected, chat_id, reply_id, stop="on")
     assert [turn["id"] for turn in await connected.turns(chat_id)][-1] == new_id
+
+
+async def test_a_reply_that_is_written_anew_already_can_only_be_stopped(
+    connected: Visitor, peer: Peer
+) -> None:
+    chat_id, (first,) = await told(connected, "One.")
+    peer.script(SLOW)
+    answer = await connected.post(f"/chats/{chat_id}/turns/{first}/regenerate", JSON)
+    anew = answer.json()["reply_id"]
+    refused = await connected.post(f"/chats/{chat_id}/turns/{first}/regenerate")
+    assert offered(parse(refused.text)) == {
+        "label": "Stop the reply",
+        "action": f"/chats/{chat_id}/turns/{anew}/stop",
+    }
 
 
 async def test_what_belongs_to_another_chat_is_not_here(connected: Visitor) -> None:

@@ -65,7 +65,7 @@ async def post_continue(request: Request, chat_id: str, turn_id: str) -> Respons
             await stop_running(request, chat_id)
         reply_id = await engine_of(request).continue_reply(chat_id, turn_id)
     except ChatError as error:
-        offer = offer_to_stop(request, error, "write on", fields, about=turn_id)
+        offer = await offer_to_stop(request, error, "write on", fields, about=turn_id)
         return await refused(request, chat_id, error, offer)
     if wants_json(request):
         return json_response({"reply_id": reply_id}, 202)
@@ -147,7 +147,7 @@ async def _refused(
         newer = rewording.as_json(first, versions) if is_stale else {}
         return json_response({"error": failures.details(error), **newer}, status)
     verb, typed = "go on from it" if fields.flag("go_on") else "save", fields.text("prose")
-    offer = offer_to_stop(request, error, verb, fields, "prose", "version", "restore", "go_on")
+    offer = await offer_to_stop(request, error, verb, fields, "prose", "version", "restore", "go_on")
     notice = Notice.of(error, offer)
     if is_htmx(request) and not is_stale:
         return failures.fragment(request, notice, status)

@@ -7,6 +7,7 @@ refusal offers that (`stop` in the form does both at once).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -110,7 +111,9 @@ async def post_regenerate(request: Request, chat_id: str, turn_id: str) -> Respo
             await stop_running(request, chat_id)
         reply_id = await engine.retry(chat_id, turn_id, typed, with_other_model=fields.flag("other_model"))
     except ChatError as error:
-        offer = offer_to_stop(request, error, "write it again", fields, "prose", "other_model", about=turn_id)
+        offer = await offer_to_stop(
+            request, error, "write it again", fields, "prose", "other_model", about=turn_id
+        )
         return await refused(request, chat_id, error, offer, rewriting=typed or "")
     if wants_json(request):
         return json_response({"reply_id": reply_id}, 202)
@@ -157,21 +160,32 @@ _VERBS = {
 }
 
 
-def offer_to_stop(
+async def offer_to_stop(
     request: Request, error: ChatError, verb: str, fields: Fields, *names: str, about: str = ""
 ) -> Offer | None:
     """The button that ends the running reply and then does what was asked, with what was sent for it (`names`).
 
-    Where that is `about` a reply, and another one is running by now, there is only that to be stopped: the reply that
-    was to be written anew or on is the latest no more.
+    Where that is `about` a reply, and another one is running by now, the reply that was to be written anew or on is the
+    latest no more: stopping the other is not enough, so the way back to it is offered, as long as the story shows it.
     """
     if not isinstance(error, TurnRunning):
         return None
     chat_id = request.path_params["chat_id"]
     if about and about != error.turn_id:
+        if await _is_behind(request, chat_id, about):
+            return Offer(
+                f"/chats/{chat_id}/turns/{about}/rewind", "Go back to that reply first", is_link=True
+            )
         return Offer(f"/chats/{chat_id}/turns/{error.turn_id}/stop", "Stop the reply")
     sent = {name: fields.text(name) for name in names if fields.has(name)}
     return Offer(request.url.path, f"Stop the reply and {verb}", stops=True, fields=sent)
+
+
+async def _is_behind(request: Request, chat_id: str, turn_id: str) -> bool:
+    """True for a turn of the visible line with something told after it."""
+    with suppress(NotFound):
+        return bool((await engine_of(request).impact(chat_id, turn_id)).events)
+    return False
 
 
 async def stop_running(request: Request, chat_id: str) -> None:
