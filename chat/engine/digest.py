@@ -131,6 +131,7 @@ async def _run(
         if earlier is not None:
             await asyncio.wait({earlier})
         try:
+            await engine.hub.give_way(chat_id)
             await digest(engine, chat_id, turn_id, before)
         except StoreError as problem:
             log.warning("digest_failed", code=problem.code)

@@ -175,6 +175,7 @@ async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None, keep
     _say_how_it_ended(run, ending, problem)
     if ending.text and not problem and run.cause != "shutdown":
         engine.digests.start(engine, run.chat_id, run.reply_id, _asked_and_told(engine, run, told))
+    await engine.hub.give_way(run.chat_id)
     await engine.store.checkpoint()
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chat.engine.engine import Engine
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_WORTH_SQUEEZING = 1400
+_WORTH_SQUEEZING, _WORTH_SQUEEZING_A_PART = 1400, 20_000
 _NOT_IN_HTML = re.compile("[\x00\ud800-\udfff]")
 THEMES = ("system", "light", "dark", "phosphor")
 _SCHEMES = {"system": "light dark", "light": "light"}
@@ -135,10 +135,11 @@ def part(request: Request, *parts: tuple[str, Mapping[str, Any]], status: int = 
 
 
 def html_response(request: Request, html: str, *, status: int = 200) -> Response:
-    """HTML that no cache keeps, squeezed where the browser reads that."""
+    """HTML that no cache keeps. A page is squeezed where the browser reads that, a part of one only if it is large."""
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request, Accept, Accept-Encoding, Cookie"}
     body = _NOT_IN_HTML.sub("\ufffd", html).encode()
-    if len(body) > _WORTH_SQUEEZING and "gzip" in request.headers.get("accept-encoding", ""):
+    reads_gzip = "gzip" in request.headers.get("accept-encoding", "")
+    if reads_gzip and len(body) > (_WORTH_SQUEEZING_A_PART if is_htmx(request) else _WORTH_SQUEEZING):
         body = gzip.compress(body, 1, mtime=0)
         headers["Content-Encoding"] = "gzip"
     return Response(body, status, headers, media_type="text/html; charset=utf-8")

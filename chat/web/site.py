@@ -22,6 +22,7 @@ from chat.web.routes import (
     impersonate,
     kickoff,
     local_servers,
+    parts,
     portraits,
     reset,
     rewording,
@@ -37,6 +38,7 @@ from chat.web.security import SecurityMiddleware
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ROUTERS = (
     turns.router,
+    parts.router,
     chats.router,
     travel.router,
     transcripts.router,

@@ -1,10 +1,11 @@
-"""How uvicorn is run: no proxy headers, no request log, and a head of bounded size.
+"""How uvicorn is run: no proxy headers, no request log, a head of bounded size, and answers in one piece.
 
 It also marks targets that name another server, which uvicorn would otherwise silently shorten to their path.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httptools
@@ -17,11 +18,46 @@ from chat.web.security import SECURITY_HEADERS
 TARGET_BYTES = 8_192
 HEAD_BYTES = 32_768
 HEADERS_MAX = 100
+_ANSWER = b"HTTP/1.1 "
 _BAD_REQUEST = b"This request cannot be read.\n"
+
+
+class Joining:
+    """Stands before a transport and lets the head of an answer wait for its body, which uvicorn writes apart.
+
+    Whoever reads them is woken once instead of twice. A body that does not come at once is not waited for.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop, self._head = transport, loop, b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(_ANSWER):
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class StrictHttp(HttpToolsProtocol):
     """Refuses oversized heads with 400 and gives that answer the headers every other answer has."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(Joining(transport, self.loop))  # type: ignore[arg-type]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

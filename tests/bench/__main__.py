@@ -28,6 +28,7 @@ from tests.bench import (
     rewind,
     start,
     tokens,
+    turn_bytes,
     turns,
 )
 from tests.bench.figures import Line, Measure, Scale, Skipped
@@ -39,6 +40,7 @@ FIGURES: dict[str, Measure] = {
     "tokens": tokens.measure,
     "first-token": first_token.measure,
     "turns": turns.measure,
+    "turn-bytes": turn_bytes.measure,
     "relay": relay.measure,
     "start": start.measure,
     "memory": memory.measure,

@@ -19,6 +19,7 @@ from tests.bench.stories import Story
 from tests.support.server import CHAT, free_port
 
 START_S = 60
+BACKUP_S = 120
 
 
 class Served:
@@ -59,6 +60,16 @@ class Served:
     def wait_until_idle(self, chat_id: str) -> None:
         while json.loads(self.get(f"/chats/{chat_id}/status", "application/json"))["status"] not in IDLE:
             time.sleep(0.02)
+
+    def wait_until_backed_up(self) -> None:
+        """The first backup of a large story takes long, and is no part of what is measured."""
+        until = time.monotonic() + BACKUP_S
+        while time.monotonic() < until:
+            told = json.loads(self.get("/backups", "application/json"))
+            if told["backups"] and not told["stage"]:
+                return
+            time.sleep(0.5)
+        raise AssertionError("the backup of the start does not end")
 
     def resident_bytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines():

@@ -7,7 +7,6 @@ the player waits is a figure of its own, `first-token`.
 
 from __future__ import annotations
 
-import json
 import random
 import tempfile
 import time
@@ -18,7 +17,7 @@ from statistics import median
 
 from tests.bench.direct import upstream
 from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, summed
-from tests.bench.first_token import HAND_S, until_digested
+from tests.bench.first_token import HAND_S
 from tests.bench.served import Served, served
 from tests.bench.stories import Words, story_of_turns
 from tests.support.sse import EventStream
@@ -27,7 +26,6 @@ LENGTHS, LENGTHS_QUICK = (100, 10_000, 100_000), (100, 1_000, 10_000)
 """A prompt and recall look at a bounded part of a story. The shortest has less than that, the other two have more."""
 FLAT = 1.15
 Rounds = list[list[tuple[float, float]]]
-BACKUP_S = 120
 SETTLED_S = 0.2
 """After the digest, for the checkpoint and for what is read ahead."""
 
@@ -50,7 +48,7 @@ class Seat:
         self._server.post_turn(self._chat_id, prose)
         self._until_replied()
         replied = self._server.cpu_s()
-        until_digested(self._stream)
+        self._until_digested()
         time.sleep(SETTLED_S)
         ended = self._server.cpu_s()
         return ended - began, ended - replied
@@ -58,6 +56,12 @@ class Seat:
     def _until_replied(self) -> None:
         while frame := self._stream.next():
             if frame.event == "event" and "assistant_turn" in frame.data["kinds"]:
+                return
+
+    def _until_digested(self) -> None:
+        """Read on until what the reply changed has been worked out, so that nothing runs beside the next turn."""
+        while frame := self._stream.next():
+            if frame.event == "event" and "digest_finished" in frame.data["kinds"]:
                 return
 
     def close(self) -> None:
@@ -74,7 +78,7 @@ def measure(scale: Scale) -> list[Line]:
         stories = [story_of_turns(length).copy_to(Path(name) / str(length)) for length in lengths]
         servers = [stack.enter_context(served(story, port)) for story in stories]
         for server in servers:
-            _until_backed_up(server)
+            server.wait_until_backed_up()
         seats = [Seat(server, story.chats[0]) for server, story in zip(servers, stories, strict=True)]
         rounds = _rounds(seats, scale.of(4, 3))
     return [
@@ -83,17 +87,6 @@ def measure(scale: Scale) -> list[Line]:
         for short in (0, 1)
         for line in [_grown(rounds, what, part, lengths, short)]
     ]
-
-
-def _until_backed_up(server: Served) -> None:
-    """The first backup of a large story takes long, and is no part of a turn."""
-    until = time.monotonic() + BACKUP_S
-    while time.monotonic() < until:
-        told = json.loads(server.get("/backups", "application/json"))
-        if told["backups"] and not told["stage"]:
-            return
-        time.sleep(0.5)
-    raise AssertionError("the backup of the start does not end")
 
 
 def _grown(rounds: Rounds, what: str, part: int, lengths: Sequence[int], short: int) -> Line:

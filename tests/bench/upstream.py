@@ -3,10 +3,10 @@
     python -m tests.bench.upstream        prints its port, then serves until its input closes
 
 What it does is named in the words of the player, the last such mark counts:
-`bench:flood:N` N tokens, many in a write; `bench:steady:N` the same with one write each; `bench:pace:N` one every
-10 ms with the time of sending in it; `bench:prose:N` N at that pace, in paragraphs; `bench:tell:N` text N of the
-pool, at once; `bench:note:N` the same, and what is asked about it has an answer. Floods begin with a stamped token.
-Any other question for a structured answer gets an empty object.
+`bench:flood:N` N tokens, many in a write; `bench:steady:N` the same with one write each; `bench:pace:N` one at once
+and one every 10 ms, with the time of sending in each; `bench:prose:N` N at that pace, in paragraphs; `bench:tell:N`
+text N of the pool, at once; `bench:note:N` the same, and what is asked about it has an answer. Floods begin with a
+stamped token. Any other question for a structured answer gets an empty object.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def _steady(number: int) -> Iterator[bytes]:
 def _paced(number: int) -> Iterator[bytes]:
     due = time.monotonic()
     for _ in range(number):
-        due += PACE_S
         time.sleep(max(0.0, due - time.monotonic()))
         yield event(stamp())
+        due += PACE_S
 
 
 def _prose(number: int) -> Iterator[bytes]:

@@ -31,6 +31,7 @@ async def say(page: Page, text: str) -> None:
 
 async def answered(page: Page, timeout_s: float = 20) -> str:
     """The last reply, once it is stored and the desk is open again."""
+    await expect(page.locator("#composer[aria-busy]")).to_have_count(0)
     await expect(page.locator(SEND)).to_be_enabled(timeout=timeout_s * 1000)
     await expect(page.locator(".turn.running")).to_have_count(0)
     return await last_reply(page)

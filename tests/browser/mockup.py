@@ -92,6 +92,9 @@ class Mockup:
 
     async def _serve(self, route: Route) -> None:
         path = urlsplit(route.request.url).path
+        if path == "/chats/c1/parts":
+            await self._serve_parts(route)
+            return
         key = (route.request.method, path)
         if path.startswith("/static/"):
             await route.fulfill(path=STATIC / path.removeprefix("/static/"))
@@ -108,6 +111,21 @@ class Mockup:
         body = answer() if callable(answer) else answer
         code = self.statuses.get(key, 200 if body else 404)
         await route.fulfill(status=code, body=body, content_type="text/html; charset=utf-8")
+
+    async def _serve_parts(self, route: Route) -> None:
+        """Several answers in one, each under the address it has of its own; what has none is left out."""
+        wanted = parse_qs(urlsplit(route.request.url).query)
+        places = [f"/chats/c1/turns/{one}" for one in wanted.get("turn", [])]
+        places += ["/rail" if name == "rail" else f"/chats/c1/{name}" for name in wanted.get("part", [])]
+        self.asked += places
+        for hold in [self.holds[place] for place in places if place in self.holds]:
+            await hold.wait()
+        if self.down:
+            await route.abort()
+            return
+        answers = [self.answers.get(("GET", place), "") for place in places]
+        body = "".join(answer() if callable(answer) else answer for answer in answers)
+        await route.fulfill(status=200, body=body, content_type="text/html; charset=utf-8")
 
 
 def field(body: str, name: str) -> str:

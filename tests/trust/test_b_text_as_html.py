@@ -78,6 +78,7 @@ def _parts(chat_id: str, turn_id: str) -> list[str]:
         "steps",
         f"turns/{turn_id}",
         f"turns/{turn_id}/rewind",
+        f"parts?turn={turn_id}&part=rail&part=steps&part=status",
     )
     return [f"/chats/{chat_id}/{name}" for name in names] + ["/rail", "/settings/models"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -32,11 +32,22 @@ Step = Annotated[int | None, Query(ge=0, lt=_STEP_MAX)]
 @router.get("/chats/{chat_id}/steps")
 async def get_steps(request: Request, chat_id: str) -> Response:
     """What Undo and Redo would do, in words; empty when there is nothing."""
-    steps = await engine_of(request).undo_steps(chat_id)
     if wants_json(request):
-        told = {"undo_told": steps.undo_told, "redo_told": steps.redo_told}
-        return json_response({"undo": steps.undo, "redo": steps.redo, **told})
-    return part(request, ("_steps.html", {"chat_id": chat_id, "steps": steps}))
+        return json_response(await steps_json(request, chat_id))
+    return part(request, await steps_part(request, chat_id))
+
+
+async def steps_json(request: Request, chat_id: str) -> dict[str, Any]:
+    """The same for a script: the steps and what they would do, null where there is nothing."""
+    steps = await engine_of(request).undo_steps(chat_id)
+    told = {"undo_told": steps.undo_told, "redo_told": steps.redo_told}
+    return {"undo": steps.undo, "redo": steps.redo, **told}
+
+
+async def steps_part(request: Request, chat_id: str) -> tuple[str, dict[str, Any]]:
+    """The two buttons as a part of the page."""
+    steps = await engine_of(request).undo_steps(chat_id)
+    return "_steps.html", {"chat_id": chat_id, "steps": steps}
 
 
 @router.post("/chats/{chat_id}/undo")

@@ -19,7 +19,7 @@ from chat.web.views.transcript import WINDOW
 router = APIRouter()
 _TURNS_AFTER = 8
 """Steps shown after a turn that a link leads to, so that it can be read in its place."""
-_LATEST = 6
+LATEST = 6
 """Turns that are read where only the last ones are asked for: a tab waits for them while the player does."""
 
 
@@ -86,7 +86,7 @@ async def get_transcript(
         return json_response({"head": story.head, "turns": turns, "before": _older(story)})
     if since is None:
         return part(request, ("_transcript.html", story_view(story)))
-    return part(request, *_entries(story, newer))
+    return part(request, *entries(story, newer))
 
 
 @router.get("/chats/{chat_id}/turns/{turn_id}")
@@ -106,7 +106,7 @@ async def get_turn(request: Request, chat_id: str, turn_id: str) -> Response:
     if not is_htmx(request):
         window = "" if story.before is None else f"?before={story.before + _TURNS_AFTER}"
         return see_other(request, f"/chats/{chat_id}{window}#turn-{turn_id}")
-    return part(request, *_entries(story, {turn_id}))
+    return part(request, *entries(story, {turn_id}))
 
 
 @router.get("/chats/{chat_id}/status")
@@ -141,8 +141,8 @@ async def _given_back(request: Request, chat_id: str, prose: str, error: ChatErr
 
 async def turns_part(request: Request, chat_id: str, wanted: set[str | None]) -> Response:
     """Some turns and, out of band, the status line."""
-    story = await read_story(engine_of(request), chat_id, limit=_LATEST)
-    return part(request, *_entries(story, wanted), status_part(story, oob=True), status=202)
+    story = await read_story(engine_of(request), chat_id, limit=LATEST)
+    return part(request, *entries(story, wanted), status_part(story, oob=True), status=202)
 
 
 def status_part(story: Story, *, oob: bool = False) -> tuple[str, dict[str, object]]:
@@ -150,7 +150,7 @@ def status_part(story: Story, *, oob: bool = False) -> tuple[str, dict[str, obje
     return "_status.html", view
 
 
-def _entries(story: Story, wanted: set[str | None] | set[str]) -> list[tuple[str, dict[str, object]]]:
+def entries(story: Story, wanted: set[str | None] | set[str]) -> list[tuple[str, dict[str, object]]]:
     view = {"chat_id": story.chat.id, "head": story.head}
     return [
         ("_turn.html", {**view, "entry": entry}) for entry in story.transcript.entries if entry.id in wanted
@@ -162,14 +162,20 @@ def _older(story: Story) -> int | None:
 
 
 async def _story_with(request: Request, chat_id: str, turn_id: str) -> Story | None:
-    """The end of the story, or the window that ends with a turn. None when the turn is not on the visible line.
+    """The end of the story, or what `story_around` finds where the turn is older than that."""
+    is_page = not (is_htmx(request) or wants_json(request))
+    story = await read_story(engine_of(request), chat_id, limit=WINDOW if is_page else LATEST)
+    if any(turn.id == turn_id for turn in story.turns):
+        return story
+    return await story_around(request, chat_id, turn_id)
+
+
+async def story_around(request: Request, chat_id: str, turn_id: str) -> Story | None:
+    """The window that ends with a turn; None when the turn is not on the visible line.
 
     Raises NotFound when it is no turn of this chat at all.
     """
-    engine, is_page = engine_of(request), not (is_htmx(request) or wants_json(request))
-    story = await read_story(engine, chat_id, limit=WINDOW if is_page else _LATEST)
-    if any(turn.id == turn_id for turn in story.turns):
-        return story
+    engine = engine_of(request)
     async with engine.store.reading() as reader:
         turn = await views.turn(reader, turn_id)
     if turn is None or turn.chat_id != chat_id:

@@ -9,6 +9,7 @@ import { listen } from "./keys.js";
 import { Look } from "./look.js";
 import { MapPage } from "./map.js";
 import { letGo } from "./press.js";
+import { partLook, refill, StoryParts } from "./parts.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
 
@@ -43,51 +44,20 @@ function withdraw(key) {
   byId("notices")?.querySelector(`[data-key="${key}"]`)?.remove();
 }
 
-// Parts. Each is fetched by one request at a time, so an answer can never overtake a later one.
-
-/** Lets what is in `fresh` replace what `shown` holds; the element itself stays, so live regions and focus survive. */
-function refill(shown, fresh) {
-  if (!shown || headOf(fresh) < headOf(shown)) return;
-  const focused = shown.contains(document.activeElement) ? document.activeElement : null;
-  for (const { name, value } of fresh.attributes) shown.setAttribute(name, value);
-  for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
-  shown.replaceChildren(...fresh.childNodes);
-  globalThis.htmx?.process(shown);
-  if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a") ?? byId("prose"))?.focus({ preventScroll: true });
-  if (shown.id === "status") noteDraft();
-}
-
-/** The element that took the place of `lost` inside `root`. */
-function twin(root, lost) {
-  const address = lost.getAttribute("href") ?? lost.form?.getAttribute("action");
-  const alike = [...root.querySelectorAll(lost.localName)];
-  return alike.find((element) => lost.id && element.id === lost.id)
-    ?? alike.find((element) => address && (element.getAttribute("href") ?? element.form?.getAttribute("action")) === address);
-}
-
-function partLook(id, address, isWanted) {
-  return new Look(async () => {
-    const response = await ask(address);
-    if (!response) return false;
-    if (response.status === 404 && chat) leave();
-    const fresh = response.ok && parse(await response.text()).find((element) => element.id === id);
-    await letGo();
-    if (fresh) refill(byId(id), fresh);
-    return true;
-  }, isWanted);
-}
+// Parts.
 
 const drawer = byId("drawer-panel");
 const sheet = drawer && new Drawer(drawer, chat, outOfBand);
-const looks = { rail: partLook("rail", "/rail") };
+const around = byId("transcript") && new StoryParts(chat, leave);
+const looks = around ? {} : { rail: partLook("rail", "/rail") };
+if (chat && !around) looks.steps = partLook("steps", `/chats/${chat}/steps`, leave);
 if (byId("bot-state")) looks.bot = partLook("bot-state", byId("bot-state").dataset.address);
-if (chat) looks.steps = partLook("steps", `/chats/${chat}/steps`);
 if (byId("story-map")) {
   const map = new MapPage(byId("story-map"), refill);
   looks.map = new Look(() => map.renew());
 }
-if (byId("transcript")) {
-  looks.status = partLook("status", `/chats/${chat}/status`);
+if (around) {
+  for (const name of ["rail", "steps", "status"]) looks[name] = around.of(name);
   looks.draft = new Look(() => composer.renew());
   looks.drawer = new Look(() => sheet.renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
@@ -132,13 +102,11 @@ async function renewTranscript() {
 
 /** Fetches turns at once and places them in the order they were told in. */
 function fetchTurns(turns) {
-  const answers = turns.map((turn) => ask(`/chats/${chat}/turns/${turn}`));
+  const asking = around.turns(turns);
   placing = placing.then(async () => {
-    for (const answer of answers) {
-      const response = await answer;
-      await letGo();
-      if (!response?.ok || !transcript.place(parse(await response.text()))) looks.transcript.soon();
-    }
+    const groups = byTurn(await asking);
+    const placed = groups.filter((group) => transcript.place(group));
+    if (placed.length < turns.length) looks.transcript.soon();
     lock();
   });
 }
@@ -211,9 +179,11 @@ const facts = {
     transcript?.replies.token(piece);
   },
 
-  status({ status, detail }) {
+  /** A line that changes has the page laid out anew: the turn a reader waits for comes first. */
+  async status({ status, detail }) {
     const line = byId("status");
     if (!line) return;
+    await Promise.all([composer?.sent, placing]);
     line.dataset.status = status;
     if (status === "idle" && "draft" in line.dataset) looks.draft.soon();
     if (detail) line.querySelector(".status-text").textContent = detail;
@@ -238,7 +208,7 @@ async function turned({ head: at, kinds, turns }) {
   const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== growing));
   if (ended && transcript.unready) unknown.push(transcript.unready);
   if (unknown.length) fetchTurns(unknown);
-  if (ended) lock(growing !== null && !turns.includes(growing));
+  if (ended && !unknown.length) lock(growing !== null && !turns.includes(growing));
   else if (isContinued || kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
 }
 
@@ -386,6 +356,7 @@ document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachab
 
 listen(composer, drawer);
 setInterval(count, 250);
+byId("status")?.addEventListener("refilled", noteDraft);
 noteDraft();
 lock();
 if (transcript?.pinned) transcript.toEnd();

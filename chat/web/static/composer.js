@@ -1,14 +1,14 @@
 // The box the player writes in: it sends, keeps drafts and gives every word back that was not taken.
 // It must never clear text that the server did not answer for.
 
+const SLOW = 150; // ms without an answer after which the form says that it is sending; most come sooner, and nothing blinks
 const PAUSE = 250; // ms without a key after which the draft is saved
 const KEEPALIVE = 60000; // bytes a browser still sends for a page that is going away
 const RELOADED = 10000; // ms within which a page that comes back takes over what it could not save in time
 
 /** What the server answers to a script that asks for fragments; null when it could not be reached. */
 export async function ask(address, options = {}) {
-  const told = { "HX-Request": "true", "HX-Current-URL": location.href, Accept: "text/html" };
-  const headers = { ...told, ...options.headers };
+  const headers = { "HX-Request": "true", Accept: "text/html", ...options.headers };
   return fetch(address, { ...options, headers, cache: "no-store" }).catch(() => null);
 }
 
@@ -85,9 +85,11 @@ export class Composer {
   async #send() {
     const prose = this.box.value;
     this.#sending = true;
-    this.#show();
+    this.form.setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => this.#show(), SLOW);
     const response = await this.#post(prose);
     const html = (await response?.text().catch(() => "")) ?? "";
+    clearTimeout(slow);
     this.#sending = false;
     if (response?.ok && html) this.#clear(prose);
     this.#show();
@@ -170,10 +172,11 @@ export class Composer {
     return ask(`/chats/${this.form.dataset.chat}/draft`, { method: "PUT", body, headers, keepalive });
   }
 
+  /** What was sent leaves the box; what was typed behind it meanwhile stays. */
   #clear(prose) {
     this.#tried = null;
     this.#saved = "";
-    if (this.box.value === prose) this.box.value = "";
+    if (this.box.value.startsWith(prose)) this.box.value = this.box.value.slice(prose.length);
     this.#grow();
   }
 
@@ -187,7 +190,7 @@ export class Composer {
     this.box.readOnly = this.#sending;
     this.#button.disabled = this.locked || this.#sending;
     for (const button of this.form.querySelectorAll("[formaction]")) button.disabled = this.locked || this.#sending || this.#drafting || this.#drafted;
-    this.form.toggleAttribute("aria-busy", this.#sending);
+    if (!this.#sending) this.form.removeAttribute("aria-busy");
   }
 
   /** For browsers whose style sheets cannot let a box grow with its text. */

@@ -4,12 +4,14 @@
 const MOST_WAITING = 5000; // pieces kept while a gap before them is being filled
 const REMEMBERED = 100; // finished replies whose late pieces are known and dropped
 const AT_END = 80; // px from the end within which the reader counts as reading the end
-const CALM = 33; // ms between two paintings of a reply: more of them cost a slow machine much and show an eye nothing
+const CALM = 50; // ms between two paintings of a reply: more of them cost a slow machine much and show an eye nothing
 const BREAK = /\n{2,}/;
 
 /** The elements of a fragment, inert until they are placed. */
 export function parse(html) {
-  return [...new DOMParser().parseFromString(html, "text/html").body.children];
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return [...template.content.children];
 }
 
 /** The event the element was rendered after; -1 when it does not say. */
