@@ -17,10 +17,8 @@ from statistics import median
 
 from tests.bench.direct import upstream
 from tests.bench.figures import Line, Scale, at_most, within
-from tests.bench.first_token import until_digested
-from tests.bench.served import Served, environment_for, python, served, wait_for_page
+from tests.bench.served import Served, environment_for, python, served, until_digested, wait_for_page
 from tests.bench.stories import Story, Words, story_of_turns
-from tests.bench.turns import _until_backed_up
 from tests.support.server import free_port
 from tests.support.sse import EventStream
 
@@ -116,7 +114,7 @@ def _after_opening(story: Story, port: int) -> float:
 def _over_turns(story: Story, port: int, scale: Scale) -> Line:
     turns = scale.of(TURNS, TURNS_QUICK)
     with served(story, port) as server:
-        _until_backed_up(server)  # it takes memory for a moment
+        server.wait_until_backed_up()  # it takes memory for a moment
         table = Table(server, story.chats[0])
         table.play(WARM_UP)
         before = _at_rest(server)

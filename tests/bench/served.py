@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 from tests.bench.stories import Story
 from tests.support.server import CHAT, free_port
+from tests.support.sse import EventStream
 
 START_S = 60
 BACKUP_S = 120
@@ -83,6 +84,13 @@ class Served:
 
     def close(self) -> None:
         self._http.close()
+
+
+def until_digested(stream: EventStream) -> None:
+    """Read on until what the reply changed has been worked out, so that nothing runs beside the next turn."""
+    while frame := stream.next():
+        if frame.event == "event" and "digest_finished" in frame.data["kinds"]:
+            return
 
 
 IDLE = ("idle", "stopped")

@@ -18,7 +18,7 @@ from statistics import median
 from tests.bench.direct import upstream
 from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, summed
 from tests.bench.first_token import HAND_S
-from tests.bench.served import Served, served
+from tests.bench.served import Served, served, until_digested
 from tests.bench.stories import Words, story_of_turns
 from tests.support.sse import EventStream
 
@@ -48,7 +48,7 @@ class Seat:
         self._server.post_turn(self._chat_id, prose)
         self._until_replied()
         replied = self._server.cpu_s()
-        self._until_digested()
+        until_digested(self._stream)
         time.sleep(SETTLED_S)
         ended = self._server.cpu_s()
         return ended - began, ended - replied
@@ -56,12 +56,6 @@ class Seat:
     def _until_replied(self) -> None:
         while frame := self._stream.next():
             if frame.event == "event" and "assistant_turn" in frame.data["kinds"]:
-                return
-
-    def _until_digested(self) -> None:
-        """Read on until what the reply changed has been worked out, so that nothing runs beside the next turn."""
-        while frame := self._stream.next():
-            if frame.event == "event" and "digest_finished" in frame.data["kinds"]:
                 return
 
     def close(self) -> None:
