@@ -92,6 +92,23 @@ async def test_of_two_turns_posted_at_once_one_is_taken_and_the_other_keeps_its_
     watch.errors[:] = [error for error in watch.errors if "409" not in error]
 
 
+async def test_after_an_aside_which_nobody_answers_the_next_words_can_be_sent_from_every_tab(
+    page: Page, watch: Watch, told: Server
+) -> None:
+    chat = desk.begin_story(told)
+    other = watch.over(await page.context.new_page())
+    await desk.open_chat(other, told, chat)
+    await desk.open_chat(page, told, chat)
+    await desk.say(page, "((Slower, please.))")
+    await expect(other.locator(".turn.you")).to_have_count(1)
+    await page.wait_for_timeout(300)  # what is told of it has arrived
+    for tab in (page, other):
+        await expect(tab.locator("#status")).to_contain_text("Your turn.")
+        await expect(tab.locator(desk.SEND)).to_be_enabled()
+    await desk.say(page, "I wait.")
+    assert (await desk.answered(page)).startswith("w0000")
+
+
 async def test_two_chats_in_two_tabs_do_not_mix(page: Page, watch: Watch, told: Server) -> None:
     one, two = desk.begin_story(told), desk.begin_story(told)
     other = await another(page, watch)

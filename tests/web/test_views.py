@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat.domain.library import Library
+from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn
 from chat.engine.run import RunStatus
 from chat.web.views import faces, last_reply, transcript
@@ -89,7 +90,9 @@ def test_the_status_line_always_says_what_happens_and_what_to_do() -> None:
     assert status_view(idle, None).sentence == "Your turn. Write what happens next."
     assert status_view(idle, turn(1)).sentence == "Your turn. Write what happens next."
     assert status_view(idle, broken).sentence.startswith("The last reply is not whole. Have it written again")
-    assert status_view(idle, turn(1, "user")).sentence.startswith("Nobody has answered this yet.")
+    said, aside = (turn(1, "user", segments=parse_segments(text)) for text in ("Hello.", "((Slower.))"))
+    assert status_view(idle, said).sentence.startswith("Nobody has answered this yet.")
+    assert status_view(idle, aside).sentence == "Your turn. Write what happens next."
     running = status_view(RunStatus("thinking", "Mira is writing.", "t3"), turn(1, "user"))
     assert (running.sentence, running.turn_id) == ("Mira is writing. Read along, or stop it.", "t3")
     assert status_view(RunStatus("reasoning", "", "t3"), None).sentence.endswith("Read along, or stop it.")

@@ -209,7 +209,8 @@ async function turned({ head: at, kinds, turns }) {
   if (ended && transcript.unready) unknown.push(transcript.unready);
   if (unknown.length) fetchTurns(unknown);
   if (ended && !unknown.length) lock(growing !== null && !turns.includes(growing));
-  else if (isContinued || kinds.includes("user_turn") || kinds.includes("assistant_turn_started")) lock(true);
+  else if (isContinued || kinds.includes("assistant_turn_started")) lock(true);
+  else if (kinds.includes("user_turn")) lock(growing !== null || unknown.length > 0); // an aside has no reply
 }
 
 function running(reply) {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from chat.domain.turns import Turn
+from chat.domain.turns import Turn, is_spoken
 from chat.web.views.faces import face
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def status_view(status: RunStatus, last: Turn | None) -> StatusView:
     if last and face(last):
         how = "not whole" if last.text.strip() else "missing"
         return StatusView(status.status, f"The last reply is {how}. Have it written again, or write on.")
-    if last and last.role == "user":
+    if last and last.role == "user" and is_spoken(last.segments):
         return StatusView(status.status, "Nobody has answered this yet. Ask for the reply, or write on.")
     return StatusView(status.status, _AT_REST.get(status.status, _AT_REST["idle"]))
 
