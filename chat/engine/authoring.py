@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chat.domain import bots, chats, people
+from chat.domain.bots import Bot
 from chat.domain.events import BotAuthored, NewEvent, YouAuthored
+from chat.domain.people import Person
 from chat.domain.turns import check_text
-from chat.errors import NotFound, TextTooLong
+from chat.domain.wording import revision_of
+from chat.errors import NotFound, Stale, TextTooLong
 from chat.store.state import State
 
 if TYPE_CHECKING:
@@ -42,6 +46,10 @@ class YouFields(msgspec.Struct, frozen=True, kw_only=True):
     is_default: bool = True
 
 
+BOT_WORDS = BotFields.__struct_fields__
+YOU_WORDS = tuple(name for name in YouFields.__struct_fields__ if name != "is_default")
+"""What a form is about. Which persona is the default changes with another one's form."""
+
 EXAMPLE_YOU = YouFields(name="You")
 EXAMPLE_BOT = BotFields(
     name="Mira Vale",
@@ -70,32 +78,49 @@ EXAMPLE_BOT = BotFields(
 )
 
 
-async def author_you(engine: Engine, you_id: str | None, fields: YouFields) -> str:
-    """Write a persona (anew when `you_id` is given). Returns its entity id."""
+async def author_you(engine: Engine, you_id: str | None, fields: YouFields, revision: str = "") -> str:
+    """Write a persona (anew when `you_id` is given). Returns its entity id. `revision` as in `author_bot`."""
     _check(msgspec.structs.asdict(fields))
     entity = you_id or people.entity_id(engine.clock.new_id())
 
     def written(state: State) -> list[NewEvent]:
         if you_id and you_id not in state.library.people:
             raise NotFound("There is no such persona.")
+        if you_id:
+            _check_seen(state.library.people[you_id], YOU_WORDS, revision)
         return people.author(YouAuthored(you_id=entity, **_tidy(msgspec.structs.asdict(fields))))
 
     await engine.store.execute(written)
     return entity
 
 
-async def author_bot(engine: Engine, bot_id: str | None, fields: BotFields) -> str:
-    """Write a bot (anew when `bot_id` is given; its identity and chats stay). Returns its id."""
+async def author_bot(engine: Engine, bot_id: str | None, fields: BotFields, revision: str = "") -> str:
+    """Write a bot (anew when `bot_id` is given; its identity and chats stay). Returns its id.
+
+    `revision` names the words the form was opened with (`revision_of`). Raises Stale where others stand there by now;
+    without one nothing is compared.
+    """
     _check(msgspec.structs.asdict(fields))
     entity = bot_id or engine.clock.new_id()
 
     def written(state: State) -> list[NewEvent]:
         if bot_id and bot_id not in state.library.bots:
             raise NotFound("There is no such bot.")
+        if bot_id:
+            _check_seen(state.library.bots[bot_id], BOT_WORDS, revision)
         return bots.author(BotAuthored(bot_id=entity, **_tidy(msgspec.structs.asdict(fields))))
 
     await engine.store.execute(written)
     return entity
+
+
+def _check_seen(known: Bot | Person, words: Sequence[str], revision: str) -> None:
+    if revision and revision != revision_of(known, words):
+        raise Stale(
+            f"{known.name} was written anew in another tab meanwhile.",
+            known,
+            "Nothing was saved. What you wrote is still here, and what stands there now; save again to keep yours.",
+        )
 
 
 async def archive_bot(engine: Engine, bot_id: str) -> None:

@@ -160,11 +160,11 @@ class Engine:
 
     # Shelves
 
-    async def author_you(self, you_id: str | None, fields: YouFields) -> str:
-        return await authoring.author_you(self, you_id, fields)
+    async def author_you(self, you_id: str | None, fields: YouFields, revision: str = "") -> str:
+        return await authoring.author_you(self, you_id, fields, revision)
 
-    async def author_bot(self, bot_id: str | None, fields: BotFields) -> str:
-        return await authoring.author_bot(self, bot_id, fields)
+    async def author_bot(self, bot_id: str | None, fields: BotFields, revision: str = "") -> str:
+        return await authoring.author_bot(self, bot_id, fields, revision)
 
     async def archive_bot(self, bot_id: str) -> None:
         await authoring.archive_bot(self, bot_id)

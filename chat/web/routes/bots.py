@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from chat.domain.bots import Bot
-from chat.engine.authoring import BotFields
-from chat.errors import ChatError, NotFound
-from chat.web.failures import Notice, status_of
+from chat.domain.wording import revision_of
+from chat.engine.authoring import BOT_WORDS, BotFields
+from chat.errors import ChatError, NotFound, Stale
+from chat.web.failures import Notice, details, status_of
 from chat.web.forms import Fields, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, page, part, see_other, wants_json
 from chat.web.views.bot_state import PAGES, bot_state, known_bot
@@ -65,7 +66,10 @@ async def get_bot(request: Request, bot_id: str, reset: str = "") -> Response:
 
 @router.post("/bots/{bot_id}")
 async def post_bot(request: Request, bot_id: str) -> Response:
-    """Writes a bot anew; its earlier versions stay in the log. Fields that are not posted stay as they are."""
+    """Writes a bot anew; its earlier versions stay in the log. Fields that are not posted stay as they are.
+
+    With the `revision` the form was opened with, it is refused (409, with the newer words) where others stand there.
+    """
     try:
         bot = known_bot(engine_of(request), bot_id)
     except NotFound as error:
@@ -100,13 +104,17 @@ async def post_restore(request: Request, bot_id: str) -> Response:
 
 def bot_json(bot: Bot) -> dict[str, Any]:
     values = {name: getattr(bot, name) for name in ("id", *_TEXTS, "archived", "created_at", "updated_at")}
-    return {**values, "voice_samples": list(bot.voice_samples), "traits": list(bot.traits)}
+    words = {"voice_samples": list(bot.voice_samples), "traits": list(bot.traits)}
+    return {**values, **words, "revision": revision_of(bot, BOT_WORDS)}
 
 
 async def _author(request: Request, bot: Bot | None) -> Response:
     fields = await read_fields(request)
     try:
-        bot_id = await engine_of(request).author_bot(bot.id if bot else None, _from_form(fields, bot))
+        written, revision = _from_form(fields, bot), fields.line("revision")
+        bot_id = await engine_of(request).author_bot(bot.id if bot else None, written, revision)
+    except Stale as error:
+        return await _stale(request, fields, error)
     except ChatError as error:
         if wants_json(request) or is_htmx(request):
             raise
@@ -114,6 +122,18 @@ async def _author(request: Request, bot: Bot | None) -> Response:
         notice = Notice(error.message, error.next_step, code=error.code, field="name")
         return await _form(request, bot, typed, notice=notice, status=status_of(error))
     return see_other(request, f"/bots/{bot_id}" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
+
+
+async def _stale(request: Request, fields: Fields, error: Stale) -> Response:
+    """The form as it was typed, beside what stands there by now; saved once more it takes its place."""
+    now = error.current
+    assert isinstance(now, Bot)
+    if wants_json(request):
+        return json_response({"error": {**details(error), "current": bot_json(now)}}, status_of(error))
+    stored, typed = _to_form(now), fields.typed()
+    newer = {name: value for name, value in stored.items() if typed.get(name, value) != value}
+    form = stored | typed | {"revision": stored["revision"], "newer": newer}
+    return await _form(request, now, form, notice=Notice.of(error), status=status_of(error))
 
 
 async def _given_back(request: Request, error: NotFound) -> Response:
@@ -150,7 +170,8 @@ def _from_form(fields: Fields, bot: Bot | None) -> BotFields:
 
 def _to_form(bot: Bot) -> dict[str, Any]:
     values = {name: getattr(bot, name) for name in _TEXTS}
-    return {**values, "voice_samples": "\n---\n".join(bot.voice_samples), "traits": ", ".join(bot.traits)}
+    texts = {"voice_samples": "\n---\n".join(bot.voice_samples), "traits": ", ".join(bot.traits)}
+    return {**values, **texts, "revision": revision_of(bot, BOT_WORDS)}
 
 
 def split_samples(text: str) -> tuple[str, ...]:

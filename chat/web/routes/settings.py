@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from chat.errors import BlankText, ChatError, NotFound
+from chat.errors import BlankText, ChatError, NotFound, Stale
 from chat.llm.calls import Finding
-from chat.web.failures import Notice, status_of
+from chat.web.failures import Notice, details, status_of
 from chat.web.forms import Fields, read_fields
 from chat.web.pages import THEMES, engine_of, is_htmx, json_response, page, part, see_other, wants_json
 from chat.web.views import settings_form
@@ -83,6 +83,13 @@ async def _kept(request: Request, fields: Fields) -> Response | None:
     """Keeps what was posted; the page again with everything but the key when something was refused."""
     try:
         await _keep(request, fields)
+    except Stale as error:
+        if wants_json(request):
+            newer = settings_form.words_of(error.current)
+            return json_response({"error": {**details(error), "current": newer}}, status_of(error))
+        return await settings_page(
+            request, typed=fields.typed(), notice=Notice.of(error), status=status_of(error)
+        )
     except ChatError as error:
         if wants_json(request) or is_htmx(request):
             raise
@@ -107,7 +114,7 @@ async def _keep(request: Request, fields: Fields) -> None:
         await engine.update_connection(settings_form.connection_update(fields))
         request.app.state.models = []
     if settings_form.posts_persona(fields):
-        await engine.author_you(you_id, persona)
+        await engine.author_you(you_id, persona, fields.line("revision"))
 
 
 async def settings_page(

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from chat.domain.library import Library
 from chat.domain.people import Person
-from chat.engine.authoring import YouFields
+from chat.domain.wording import revision_of
+from chat.engine.authoring import YOU_WORDS, YouFields
 from chat.errors import SettingRefused
 from chat.settings import LOCAL_BACKENDS, PRESETS, Connection, ConnectionUpdate, Settings
 from chat.web.forms import Fields
@@ -41,15 +42,36 @@ def personas(library: Library, typed: dict[str, str] | None = None) -> list[Pers
         refused if refused in library.people else None
     )  # gone meanwhile: what was typed can become a new one
     return [
-        one._replace(is_open=True, wrong="name", form=one.form | (typed or {}))
+        one._replace(
+            is_open=True, form=_refused(one.form, typed), wrong="name" if _is_the_same(one, typed) else ""
+        )
         if typed and one.id == (refused or NEW)
         else one
         for one in shown
     ]
 
 
+def _is_the_same(shown: PersonaForm, typed: dict[str, str]) -> bool:
+    """Nobody else has written it since the form was opened."""
+    return typed.get("revision", "") in ("", shown.form.get("revision"))
+
+
+def _refused(stored: dict[str, Any], typed: dict[str, str]) -> dict[str, Any]:
+    """What was typed, and beside it what stands there by now where that is something else."""
+    revision = stored.get("revision", "")
+    if typed.get("revision", "") in ("", revision):
+        return stored | typed
+    newer = {name: stored[name] for name in _PERSONA if typed.get(name, stored[name]) != stored[name]}
+    return stored | typed | {"revision": revision, "newer": newer}
+
+
+def words_of(person: object) -> dict[str, str]:
+    """The words of a persona, with the revision that stands for them."""
+    return {name: getattr(person, name) for name in _PERSONA} | {"revision": revision_of(person, YOU_WORDS)}
+
+
 def _persona(person: Person, is_only: bool) -> PersonaForm:
-    values = {name: getattr(person, name) for name in (*_PERSONA, "is_default")}
+    values = {**words_of(person), "is_default": person.is_default}
     return PersonaForm(person.id, person.name, person.is_default, is_only, "", values)
 
 
