@@ -51,6 +51,7 @@ const sheet = drawer && new Drawer(drawer, chat, outOfBand);
 const around = byId("transcript") && new StoryParts(chat, leave);
 const looks = around ? {} : { rail: partLook("rail", "/rail") };
 if (chat && !around) looks.steps = partLook("steps", `/chats/${chat}/steps`, leave);
+if (byId("shelf")) looks.shelf = partLook("shelf", location.pathname);
 if (byId("bot-state")) looks.bot = partLook("bot-state", byId("bot-state").dataset.address);
 if (byId("story-map")) {
   const map = new MapPage(byId("story-map"), refill);
@@ -172,6 +173,7 @@ const facts = {
     head = Math.max(head, told.head);
     if (chat && told.chat === chat && told.parts.includes("gone")) return leave();
     for (const part of told.parts) if (part !== "transcript") looks[part]?.soon();
+    if (told.parts.includes("rail")) looks.shelf?.soon();
     if (transcript && told.chat === chat && told.parts.includes("transcript")) void turned(told);
   },
 

@@ -28,6 +28,12 @@ function twin(root, lost) {
     ?? alike.find((element) => address && (element.getAttribute("href") ?? element.form?.getAttribute("action")) === address);
 }
 
+/** The element with this id in an answer, which is a part or a whole page. */
+function found(elements, id) {
+  return elements.find((element) => element.id === id)
+    ?? elements.map((element) => element.querySelector(`#${id}`)).find(Boolean);
+}
+
 /** One part with an address of its own. The rail marks the page it stands on, and so is told which that is.
  * `gone()` is told when what the part tells of is no more. */
 export function partLook(id, address, gone) {
@@ -35,7 +41,7 @@ export function partLook(id, address, gone) {
     const response = await ask(address, { headers: { "HX-Current-URL": location.href } });
     if (!response) return false;
     if (response.status === 404) gone?.();
-    const fresh = response.ok && parse(await response.text()).find((element) => element.id === id);
+    const fresh = response.ok && found(parse(await response.text()), id);
     await letGo();
     if (fresh) refill(byId(id), fresh);
     return true;
