@@ -28,11 +28,26 @@ _PLACE = re.compile(
 _NAMED = re.compile(
     r"\b(?:[Aa]t|[Ii]n|[Oo]n|[Ii]nside|[Aa]board)\s+(?P<place>[A-Z][\w'’-]+(?:\s[A-Z][\w'’-]+){0,3})"
 )
+_OPENS = re.compile(
+    r"^\s*(?P<place>(?:the|a|an|her|his|their|your|my|our)\s+(?:[\w'’-]+\s){0,3}?[\w'’-]+"
+    r"(?:\sof\s(?:the\s)?(?:[\w'’-]+\s)?[\w'’-]+)?)(?=[,.;:\n]|\s(?:at|in|on|by|under|near|just|after|before)\b)",
+    re.I,
+)
+"""A kickoff that begins with its place: "The lobby of the hotel at two in the morning, ..."."""
 _CLOCK = re.compile(
     r"\b(?P<h>\d{1,2}):(?P<m>\d{2})\s*(?P<half>[ap]\.?m)?|\b(?P<h2>\d{1,2})\s*(?P<half2>[ap]\.?m)\b", re.I
 )
 _OCLOCK = re.compile(r"\b(?P<word>\w+)\s+o['’]clock", re.I)
 _NUMBERS = ["twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+_NIGHT_ENDS = 5
+_HOUR, _PART = "|".join(_NUMBERS), r"(?P<{}>morning|afternoon|evening|night)\b"
+_SPOKEN = re.compile(
+    rf"\b(?:at|after|before|around|about|nearly|almost|by|is|was|(?P<half>half past)) (?P<word>{_HOUR})\b"
+    rf"(?: o['’]clock)?(?:[ ,]+[a-z]+){{0,4}}?[ ,]+{_PART.format('part')}"
+    rf"|\b(?P<word2>{_HOUR}) (?:in the|at) {_PART.format('part2')}",
+    re.I,
+)
+"""An hour and, a few words on, the part of the day: "a little after nine on a stormy autumn evening"."""
 _TIMES: tuple[tuple[str, str], ...] = (
     (r"after midnight|past midnight", "00:15"), (r"before midnight", "23:45"), (r"midnight", "00:00"),
     (r"small hours|dead of night", "03:00"), (r"\bdawn|sunrise|daybreak", "06:00"), (r"late morning", "11:00"),
@@ -134,7 +149,9 @@ def _sides(prose: str, name: str, you: str) -> tuple[str, str]:
 
 
 def _place(prose: str) -> dict[str, Any]:
-    candidates = [found["place"].strip() for found in _PLACE.finditer(prose)]
+    opens = _OPENS.search(prose)
+    candidates = [opens["place"].strip()] if opens else []
+    candidates += [found["place"].strip() for found in _PLACE.finditer(prose)]
     named = [found["place"] for found in _NAMED.finditer(prose)]
     known = [place for place in candidates + named if kind_of(place) != "anywhere"]
     name = (known or named or [""])[0]
@@ -164,6 +181,11 @@ def _clock_time(prose: str) -> str:
         hour, half = int(found["h"] or found["h2"]), (found["half"] or found["half2"] or "").lower()
         hour = hour % 12 + 12 * half.startswith("p") if half else hour
         return f"{hour:02}:{found['m'] or '00'}" if hour < 24 and int(found["m"] or 0) < 60 else ""
+    if said := _SPOKEN.search(prose):
+        hour = _NUMBERS.index((said["word"] or said["word2"]).lower())
+        part = (said["part"] or said["part2"]).lower()
+        is_late = part in ("afternoon", "evening") or (part == "night" and hour > _NIGHT_ENDS)
+        return f"{hour + 12 * is_late:02}:{'30' if said['half'] else '00'}"
     if not spoken:
         return ""
     word = spoken["word"].lower()

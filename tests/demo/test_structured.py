@@ -96,6 +96,15 @@ def test_a_kickoff_is_read_from_its_prose(demo: Demo) -> None:
         ("7 pm. We share a compartment on the night train to Oslo.", "Night train", "T19:00:00", True),
         ("At dawn Maren stands on the pier, mending a net.", "Pier", "T06:00:00", False),
         ("You meet at Kell Harbour at 18:45, in the rain.", "Kell Harbour", "T18:45:00", False),
+        (
+            "The lobby of the old hotel at two in the morning. Rain.",
+            "Lobby of the old hotel",
+            "T02:00:00",
+            False,
+        ),
+        ("The garden, a little after nine on a warm summer evening.", "Garden", "T21:00:00", False),
+        ("Two men wait in the morning fog by the gate.", "", "T08:30:00", False),
+        ("A small kitchen, half past six in the evening.", "Small kitchen", "T18:30:00", False),
         ("Two strangers, and nothing else is known.", "", "", False),
     ],
 )
