@@ -117,7 +117,7 @@ async def author_bot(engine: Engine, bot_id: str | None, fields: BotFields, revi
 def _check_seen(known: Bot | Person, words: Sequence[str], revision: str) -> None:
     if revision and revision != revision_of(known, words):
         raise Stale(
-            f"{known.name} was written anew in another tab meanwhile.",
+            "Another tab has saved this form meanwhile.",
             known,
             "Nothing was saved. What you wrote is still here, and what stands there now; save again to keep yours.",
         )

@@ -21,7 +21,7 @@ async def test_a_bot_written_in_another_tab_meanwhile_is_not_written_over_unseen
     assert page.value_of("persona") == "Mends <b>clocks</b>."
     assert page.by_id("newer-persona").one(cls="newer-value").text == "Keeps bees."
     assert not page.all(id="newer-traits"), "only what differs stands there twice"
-    assert "another tab" in page.by_id("notices").text
+    assert "Another tab" in page.by_id("notices").text
     assert visitor.engine.store.head == head
     told = await visitor.post(address, JSON, persona="Mends clocks.", revision=second)
     assert told.status_code == 409
