@@ -43,7 +43,9 @@ def status(head: int, sentence: str = "", *, stop: str = "") -> str:
 
 
 class Mockup:
-    """`answers` maps (method, path) to a fragment, or to a function that makes one; `posted` holds what was sent."""
+    """`answers` maps (method, path) to a fragment, or to a function that makes one; `posted` holds what was
+    sent, `fetched` what each request for parts asked for.
+    """
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -51,6 +53,7 @@ class Mockup:
         self.statuses: dict[tuple[str, str], int] = {}
         self.holds: dict[str, asyncio.Event] = {}
         self.asked: list[str] = []
+        self.fetched: list[str] = []
         self.posted: list[tuple[str, str]] = []
         self.down = False
 
@@ -114,7 +117,9 @@ class Mockup:
 
     async def _serve_parts(self, route: Route) -> None:
         """Several answers in one, each under the address it has of its own; what has none is left out."""
-        wanted = parse_qs(urlsplit(route.request.url).query)
+        query = urlsplit(route.request.url).query
+        self.fetched.append(query)
+        wanted = parse_qs(query)
         places = [f"/chats/c1/turns/{one}" for one in wanted.get("turn", [])]
         places += ["/rail" if name == "rail" else f"/chats/c1/{name}" for name in wanted.get("part", [])]
         self.asked += places

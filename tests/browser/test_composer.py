@@ -147,3 +147,30 @@ async def test_escape_stops_the_reply(chat: Mockup) -> None:
     await expect(chat.page.locator("#stop")).to_have_count(1)
     async with chat.page.expect_request("**/stop"):
         await chat.page.press("#composer textarea", "Escape")
+
+
+async def test_what_is_typed_while_words_are_sent_stays_behind_them(chat: Mockup) -> None:
+    chat.holds[TURNS] = asyncio.Event()
+    box = chat.page.locator("#composer textarea")
+    await box.fill("Who is there?")
+    await chat.page.evaluate(
+        "() => { document.getElementById('send').click();"
+        " const box = document.querySelector('#composer textarea'); box.value += ' And'; }"
+    )
+    chat.holds[TURNS].set()
+    await expect(chat.page.locator("#turn-u2")).to_have_count(1)
+    await expect(box).to_have_value(" And")
+    assert [field(body, "prose") for body in turns_of(chat)] == ["Who is there?"]
+
+
+async def test_a_slow_answer_is_told_and_a_second_press_sends_nothing(chat: Mockup) -> None:
+    chat.holds[TURNS] = asyncio.Event()
+    await chat.page.fill("#composer textarea", "Who is there?")
+    await chat.page.click("#send")
+    await chat.page.evaluate("() => document.getElementById('send').click()")
+    await expect(chat.page.locator("#composer")).to_have_attribute("aria-busy", "true")
+    await expect(chat.page.locator("#send")).to_be_disabled()
+    chat.holds[TURNS].set()
+    await expect(chat.page.locator("#turn-u2")).to_have_count(1)
+    await expect(chat.page.locator("#composer[aria-busy]")).to_have_count(0)
+    assert len(turns_of(chat)) == 1

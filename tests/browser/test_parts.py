@@ -157,3 +157,24 @@ async def test_facts_about_another_chat_leave_the_story_alone(chat: Mockup) -> N
     await chat.tell("event", **told | {"chat": "c2"})
     await expect(chat.page.locator("#rail")).to_have_text("Two chats")
     assert not [path for path in chat.asked if "z1" in path]
+
+
+async def test_a_stored_reply_comes_alone_and_what_stands_around_it_with_one_request_later(
+    chat: Mockup,
+) -> None:
+    chat.holds["/chats/c1/turns/r2"] = asyncio.Event()
+    chat.answers["GET", "/chats/c1/turns/r2"] = turn("r2", "Nobody.", 14)
+    chat.answers["GET", "/chats/c1/status"] = status(14, "It is your turn.")
+    chat.answers["GET", "/rail"] = '<nav id="rail" data-head="14">Now</nav>'
+    await chat.committed(14, "r2", kinds=("assistant_turn",), parts=("rail", "steps"))
+    await chat.tell("status", status="stopped", detail="The reply was stopped.")
+    await expect(chat.page.locator("#rail")).to_have_text("Now")
+    line = chat.page.locator("#status")
+    await expect(line).to_have_attribute("data-status", "idle")
+    assert chat.fetched == ["turn=r2", "part=rail&part=steps"], (
+        "the line waits for the turn, and is not laid out"
+    )
+    chat.holds["/chats/c1/turns/r2"].set()
+    await expect(chat.page.locator("#turn-r2")).to_have_count(1)
+    await expect(chat.page.locator(".status-text")).to_have_text("It is your turn.")
+    assert chat.fetched[2:] == ["part=status"]
