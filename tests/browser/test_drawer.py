@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.browser import desk
 from tests.browser.test_access import findings_of
@@ -176,7 +178,7 @@ async def test_a_wrong_value_stays_in_its_field_and_what_is_set_by_hand_can_be_r
     await expect(feeling(page).locator(".by-hand")).to_contain_text("Trust set by hand")
     await feeling(page).get_by_role("button", name="Release").click()
     await expect(feeling(page).locator(".by-hand")).to_have_count(0)
-    assert await page.evaluate("document.activeElement !== document.body")
+    await expect(page.locator(":focus")).to_have_count(1)
     conflicts(watch)
 
 
@@ -319,3 +321,24 @@ async def test_the_drawer_is_changed_without_script(page: Page, server: Server) 
     await late.get_by_role("button", name="Take mine").click()
     await expect(late.locator(".drawer-weather")).to_have_text("Hail")
     await context.close()
+
+
+async def test_the_focus_stays_in_the_drawer_when_the_change_is_told_before_the_answer_comes(
+    page: Page, watch: Watch, server: Server
+) -> None:
+    await opened(page, server, desk.begin_story(server))
+    form = await edit(feeling(page))
+    await form.locator("input[name=trust]").fill("77")
+    await form.get_by_role("button", name="Save").click()
+    told = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await told.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/drawer/edge/**", late)
+    await feeling(page).get_by_role("button", name="Release").click()
+    await expect(feeling(page).locator(".by-hand")).to_have_count(0)
+    told.set()
+    await expect(feeling(page).locator(":focus")).to_have_count(1)

@@ -78,6 +78,7 @@ export class Drawer {
   /** Nothing can be typed into a form that is on its way, so nothing typed can miss it. */
   async #send(form, submitter) {
     const body = new URLSearchParams(new FormData(form, submitter));
+    const around = form.closest(".thing, .drawer-part");
     form.inert = true;
     const response = await ask(form.action, { method: "POST", body });
     form.inert = false;
@@ -87,6 +88,7 @@ export class Drawer {
     const fresh = elements.find((element) => element.id === "drawer");
     if (fresh) this.#answered(form.closest(".edit"), fresh);
     else this.told(elements);
+    if (document.activeElement === document.body) refocus(around, this.panel); // what was told meanwhile took the form away
   }
 
   #answered(editor, fresh) {
