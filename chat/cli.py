@@ -57,10 +57,8 @@ def serve(
 ) -> None:
     """Start the program and open it in the browser. Ctrl+C stops it; a reply being written is kept."""
     gc.disable()  # nothing that is loaded here is ever garbage, so it is neither searched now nor later
-    from chat.observe import heap, start_logging
-
-    heap.share()  # before anything has a thread
     from chat.app import serve as run_server
+    from chat.observe import start_logging
 
     gc.freeze()
     gc.enable()
