@@ -19,6 +19,7 @@ async def test_a_bot_written_in_another_tab_meanwhile_is_not_written_over_unseen
     assert refused.status_code == 409
     page = parse(refused.text)
     assert page.value_of("persona") == "Mends <b>clocks</b>."
+    assert page.by_id("persona").attrs["aria-describedby"] == "newer-persona hint-persona"
     assert page.by_id("newer-persona").one(cls="newer-value").text == "Keeps bees."
     assert not page.all(id="newer-traits"), "only what differs stands there twice"
     assert "Another tab" in page.by_id("notices").text
@@ -65,6 +66,8 @@ async def test_a_persona_written_in_another_tab_meanwhile_is_not_written_over_un
     form = next(one for one in page.all("form") if one.all("input", name="you_id", value=you_id))
     assert form.value_of("persona") == "A thief."
     assert form.one(cls="newer-value").text == "A diver."
+    newer, _ = form.one("textarea", name="persona").attrs["aria-describedby"].split()
+    assert page.by_id(newer).text.endswith("A diver.")
     told = await visitor.post("/settings", JSON, **mine, persona="A thief.", revision=revision)
     assert (told.status_code, told.json()["error"]["current"]["persona"]) == (409, "A diver.")
     again = await visitor.post("/settings", **mine, persona="A thief.", revision=form.value_of("revision"))

@@ -47,9 +47,8 @@ async def get_parts(request: Request) -> Response:
     return part(request, *shown, *[await _part(request, story, name) for name in dict.fromkeys(names)])
 
 
-router.add_route(
-    "/chats/{chat_id}/parts", get_parts, methods=["GET"]
-)  # as where a turn is taken: a reader waits
+# A reader waits, as where a turn is taken; see there why this is no route of FastAPI's own.
+router.add_route("/chats/{chat_id}/parts", get_parts, methods=["GET"])
 
 
 async def _part(request: Request, story: Story, name: str) -> tuple[str, dict[str, Any]]:
