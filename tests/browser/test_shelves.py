@@ -22,7 +22,34 @@ async def test_lists_show_what_was_done_in_another_tab(page: Page, watch: Watch,
     await expect(card).to_have_text("Ada Penn")
     server.request("POST", f"/chats/{staying}/rename", form={"title": "The other shore"})
     server.request("POST", f"/chats/{going}/archive", form={})
-    await expect(page.locator(f"#shelf a[href='/chats/{going}']")).to_have_count(0)
+    await expect(page.locator(f"#shelf .card a[href='/chats/{going}']")).to_have_count(0)
     kept = page.locator(f"#shelf a[href='/chats/{staying}']")
     await expect(kept).to_have_text("The other shore")
     await expect(kept).to_be_focused()
+
+
+async def test_empty_lists_fill_and_those_that_were_put_away_follow(
+    page: Page, watch: Watch, server: Server
+) -> None:
+    bots = watch.over(await page.context.new_page())
+    await page.goto(f"{server.url}/chats")
+    await bots.goto(f"{server.url}/bots")
+    await expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    for bot in server.request("GET", "/bots").json["bots"]:
+        server.request("POST", f"/bots/{bot['id']}/archive", form={})
+    await expect(bots.get_by_text("No bot is here yet")).to_be_visible()
+    away = bots.locator(".put-away")
+    await away.locator("summary").click()
+    made = server.request("POST", "/bots/new", form={"name": "Ada Quill", "persona": "Writes."})
+    await expect(bots.locator("#shelf .card h2")).to_have_text("Ada Quill")
+    await expect(away).to_have_attribute("open", "")
+    await expect(away.locator("summary")).to_be_focused()
+    server.request("POST", f"/bots/{made.json['bot_id']}/archive", form={})
+    await expect(away.get_by_role("link", name="Ada Quill")).to_be_visible()
+
+    server.request("POST", f"/bots/{made.json['bot_id']}/restore", form={})
+    chat_id = desk.begin_story(server, made.json["bot_id"])
+    await expect(page.locator(f"#shelf a[href='/chats/{chat_id}']")).to_be_visible()
+    server.request("POST", f"/chats/{chat_id}/archive", form={})
+    await expect(page.locator(".put-away")).to_contain_text("Put away (1)")
+    await expect(page.locator("#at-once, .own-way").first).to_be_visible()

@@ -9,7 +9,7 @@ import { listen } from "./keys.js";
 import { Look } from "./look.js";
 import { MapPage } from "./map.js";
 import { letGo } from "./press.js";
-import { partLook, refill, StoryParts } from "./parts.js";
+import { partLook, refill, relist, StoryParts } from "./parts.js";
 import { headOf, parse, Transcript } from "./transcript.js";
 import { Travel } from "./travel.js";
 
@@ -50,8 +50,8 @@ const drawer = byId("drawer-panel");
 const sheet = drawer && new Drawer(drawer, chat, outOfBand);
 const around = byId("transcript") && new StoryParts(chat, leave);
 const looks = around ? {} : { rail: partLook("rail", "/rail") };
-if (chat && !around) looks.steps = partLook("steps", `/chats/${chat}/steps`, leave);
-if (byId("shelf")) looks.shelf = partLook("shelf", location.pathname);
+if (chat && !around) looks.steps = partLook("steps", `/chats/${chat}/steps`, { gone: leave });
+if (byId("shelf")) looks.shelf = partLook("shelf", location.pathname, { put: relist });
 if (byId("bot-state")) looks.bot = partLook("bot-state", byId("bot-state").dataset.address);
 if (byId("story-map")) {
   const map = new MapPage(byId("story-map"), refill);

@@ -3,6 +3,7 @@
 
 import { ask } from "./composer.js";
 import { Look } from "./look.js";
+import { merge } from "./merge.js";
 import { letGo } from "./press.js";
 import { headOf, parse } from "./transcript.js";
 
@@ -34,16 +35,25 @@ function found(elements, id) {
     ?? elements.map((element) => element.querySelector(`#${id}`)).find(Boolean);
 }
 
+/** Lets a newer list of chats or bots stand where one is shown; nothing moves that the player is at. */
+export function relist(shown, fresh) {
+  if (headOf(fresh) < headOf(shown)) return;
+  const focused = shown.contains(document.activeElement) ? document.activeElement : null;
+  merge(shown, fresh, new Set(shown.querySelectorAll("#local-servers"))); // what it found is not looked for again
+  globalThis.htmx?.process(shown);
+  if (focused && !focused.isConnected) shown.querySelector("a, button")?.focus({ preventScroll: true });
+}
+
 /** One part with an address of its own. The rail marks the page it stands on, and so is told which that is.
- * `gone()` is told when what the part tells of is no more. */
-export function partLook(id, address, gone) {
+ * `gone()` is told when what the part tells of is no more, `put` lets a fresh one take its place. */
+export function partLook(id, address, { gone, put = refill } = {}) {
   return new Look(async () => {
     const response = await ask(address, { headers: { "HX-Current-URL": location.href } });
     if (!response) return false;
     if (response.status === 404) gone?.();
     const fresh = response.ok && found(parse(await response.text()), id);
     await letGo();
-    if (fresh) refill(byId(id), fresh);
+    if (fresh) put(byId(id), fresh);
     return true;
   });
 }
