@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -17,13 +17,18 @@ from typing import Any
 from tests.bench.awake import processors_awake
 from tests.bench.direct import Direct, helper_process, upstream
 from tests.bench.figures import ROUNDS, Line, Scale, at_least, at_most, holds, us, within
+from tests.bench.quiet import Quiet, counting, told
 from tests.bench.served import Served, python, served
 from tests.bench.stories import story_of_turns
 from tests.bench.upstream import flood_text
 
 TABS = (1, 2, 10, 100)
 FLOOD_SHARE, PACED_MS, PACED_SHARE, STALLED_MB = 0.25, 0.25, 2, 12
+PACED, MOST_TRIES = 40, 4
+"""Tokens of a paced reply: few, so that it is over while the moment is as it was; and how often one is tried."""
 CHATS = 160
+Compared = tuple[list[tuple[float, bool]], list[tuple[float, bool]], list[tuple[float, bool]]]
+"""Microseconds and whether it was quiet, through the program, through the floor and directly."""
 
 
 class Stage:
@@ -84,7 +89,7 @@ def _listeners(port: int, chat_id: str, tabs: int, *more: str) -> Iterator[subpr
 
 
 def measure(scale: Scale) -> list[Line]:
-    count, paced = scale.of(40_000, 4_000), scale.of(200, 40)
+    count = scale.of(40_000, 4_000)
     story = story_of_turns(*[2] * CHATS)
     with tempfile.TemporaryDirectory(prefix="chat-bench-relay-") as name, upstream() as port:
         copy = story.copy_to(Path(name) / "story")
@@ -92,7 +97,7 @@ def measure(scale: Scale) -> list[Line]:
             stage = Stage(server, copy.chats, port, floor_port)
             stage.relayed(1, "bench:flood:100")
             flooded = _flood(stage, count)
-            paced_lines = _paced(stage, paced)
+            paced_lines = _paced(stage, scale.of(10, 5))
             return [*flooded, *paced_lines, *_stalled(stage, count, scale.of(6, 2))]
 
 
@@ -125,41 +130,54 @@ def _flood(stage: Stage, count: int) -> list[Line]:
     ]
 
 
-def _paced(stage: Stage, count: int) -> list[Line]:
+def _paced(stage: Stage, enough: int) -> list[Line]:
     """What a relay adds to each token: the program, and beside it the least that a relay can be."""
-    taken = {tabs: _compared(stage, tabs, count, ROUNDS if tabs == 2 else 2) for tabs in TABS}
+    quiet = Quiet()
+    taken = {tabs: _compared(stage, quiet, tabs, enough if tabs == 2 else 2) for tabs in TABS}
     lines = [_added(f"{tabs} tab{'s' if tabs > 1 else ''}", taken[tabs], tabs == 2) for tabs in TABS]
     added, least = _above_direct(taken[2])
     beside = f"{least:.2f} ms by the floor"
     lines.append(at_most("  2 tabs, beside the floor", f"{added:.2f} ms", beside, added / least, PACED_SHARE))
     with processors_awake() as is_awake:
         if is_awake:
-            awake = _compared(stage, 2, count, ROUNDS)
+            awake = _compared(stage, None, 2, ROUNDS)
             lines.append(_added("2 tabs, processors kept awake", awake, False))
     return lines
 
 
-def _compared(stage: Stage, tabs: int, count: int, rounds: int) -> list[tuple[float, float, float]]:
-    """Microseconds from upstream to tab, median of a paced reply: through the program, the floor, and directly."""
-    mark, taken = f"bench:pace:{count}", []
-    for _ in range(rounds):
-        _, direct_us = stage.direct(mark)
-        floor_us = stage.relayed_by_the_floor(tabs, mark)["p50_us"]
-        taken.append((stage.relayed(tabs, mark)["p50_us"], floor_us, direct_us))
+def _compared(stage: Stage, quiet: Quiet | None, tabs: int, enough: int) -> Compared:
+    """Microseconds from upstream to tab, median of a paced reply: through the program, the floor, and directly.
+
+    So many of each; with `quiet`, so many that were measured in quiet.
+    """
+    mark = f"bench:pace:{PACED}"
+    ways: tuple[Callable[[], float], ...] = (
+        lambda: float(stage.relayed(tabs, mark)["p50_us"]),
+        lambda: float(stage.relayed_by_the_floor(tabs, mark)["p50_us"]),
+        lambda: stage.direct(mark)[1],
+    )
+    taken: Compared = ([], [], [])
+    for _ in range(MOST_TRIES * enough if quiet else enough):
+        for way, column in zip(ways, taken, strict=True):
+            before = quiet is None or quiet.wait()
+            found = way()
+            column.append((found, before and (quiet is None or quiet.is_now())))
+        if all(sum(was_quiet for _, was_quiet in column) >= enough for column in taken):
+            break
     return taken
 
 
-def _above_direct(taken: list[tuple[float, float, float]]) -> tuple[float, float]:
+def _above_direct(taken: Compared) -> tuple[float, float]:
     """Milliseconds the program and the floor add."""
-    added = median(own - straight for own, _, straight in taken)
-    return added / 1000, median(floor - straight for _, floor, straight in taken) / 1000
+    own, floor, straight = (median(counting(column)) for column in taken)
+    return (own - straight) / 1000, (floor - straight) / 1000
 
 
-def _added(what: str, taken: list[tuple[float, float, float]], is_wanted: bool) -> Line:
-    own, floor, direct = (median(column) for column in zip(*taken, strict=True))
+def _added(what: str, taken: Compared, is_wanted: bool) -> Line:
+    own, floor, direct = (median(counting(column)) for column in taken)
     return within(
         f"a token at 10 ms pace, added, {what}",
-        us(own / 1e6),
+        f"{us(own / 1e6)}, {told(taken[0])}",
         f"{us(direct / 1e6)} direct, {us(floor / 1e6)} floor",
         _above_direct(taken)[0],
         PACED_MS if is_wanted else None,
