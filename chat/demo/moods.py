@@ -19,7 +19,8 @@ _RULES: tuple[tuple[str, str], ...] = (
     ("sorry", r"\b(?:sorry|apologi[sz]e|forgive me|my fault)\b"),
     ("give", r"\b(?:give|gives|gave|giving|hand|hands|handed|offer|offers|offered|pass|passes|slide|slides)\b"
              r"[^.?!]{0,40}\b(?:you|him|her|them|over|the|a|an|my|this)\b|\bhere,? (?:take|have)\b|\bfor you\b"),
-    ("take", r"\bi\b[^.?!\"]{0,30}?\b(?:take|took|grab|accept|pick up|reach for|steal|borrow|pocket)\b|"
+    ("take", r"\bi\b[^.?!\"]{0,30}?\b(?:(?:take|took)\b(?! (?:my|our|off|it off|a (?:\w+ )?(?:seat|breath|step|look|"
+             r"sip|moment|bow|walk|bite|swig|drink))\b)|grab|accept|pick up|reach for|steal|borrow|pocket)\b|"
              r"\b(?:give|hand|pass) me\b"),
     ("danger", r"\b(?:danger|run for|help me|(?:with|draws?|pulls?|raises?|has) (?:a|an|the|his|her) "
                r"(?:knife|gun|sword|axe|blade)|blood|bleeding|fire(?=!)|on fire|"

@@ -42,6 +42,10 @@ _MOVES: dict[str, tuple[int, int, str]] = {
     "refuse": (-1, -1, "was turned down"),
     "danger": (0, 1, "stood through a danger together"),
 }
+_FROM_SOMEBODY = re.compile(
+    r"\b(?:from|out of|off) (?:you|your|her|his|him)\b|\b(?:steal|stole|grab|pocket)", re.I
+)
+"""What is accepted, borrowed or the player's own takes nothing from anybody."""
 _WEIGHTY = ("promise", "care", "danger", "warm")
 _SLIGHT = ("greeting", "farewell", "thanks", "agree", "ask_time", "ask_where_here", "ask_wellbeing")
 _MINUTES_TALK, _MINUTES_WALK, _WORDS_PER_MINUTE = 2, 15, 70
@@ -119,6 +123,8 @@ def _names(messages: Sequence[Message]) -> list[str]:
 
 def _feelings(bot: str, mine: Sequence[Line], mood: str) -> list[dict[str, Any]]:
     if mood not in _MOVES or not mine:
+        return []
+    if mood == "take" and not _FROM_SOMEBODY.search(" ".join(line.words for line in mine)):
         return []
     affinity, trust, reason = _MOVES[mood]
     cites = [mine[-1].number]

@@ -44,6 +44,17 @@ def test_what_somebody_says_of_themselves_becomes_a_fact(demo: Demo) -> None:
     assert "diver" in answer.facts[0].text
 
 
+def test_only_what_is_taken_from_somebody_costs_trust(demo: Demo) -> None:
+    def feelings(turn: str) -> int:
+        return len(digest(demo, ("Sam", turn), ("Maren", "She watches.")).feelings)
+
+    assert feelings("I take the ladle from your hand.") == 1
+    assert feelings("I grab the map.") == 1
+    assert feelings("I take my coat and wait.") == 0
+    assert feelings("I accept the cup.") == 0
+    assert feelings("I take a deep breath.") == 0
+
+
 def test_small_talk_changes_little(demo: Demo) -> None:
     answer = digest(demo, ("Sam", "Hm."), ("Maren", '"Hm."'))
     assert (answer.feelings, answer.facts, answer.significance) == ([], [], 0)
