@@ -362,11 +362,12 @@ class Engine:
 
     def tell_if_idle(self, chat_id: str, status: Status, detail: str) -> None:
         """What is going on behind the story, for as long as no reply is being written."""
+        if status == "idle":  # also under a reply, which may end without work of its own to tell of
+            self.background.pop(chat_id, None)
         if self.runs.get(chat_id) is None:
-            self.background[chat_id] = RunStatus(status, detail)
+            if status != "idle":
+                self.background[chat_id] = RunStatus(status, detail)
             self.hub.send(chat_id, "status", {"status": status, "detail": detail, "turn": None})
-            if status == "idle":
-                del self.background[chat_id]
 
     def new_run(self, chat_id: str, idempotency_key: str = "") -> Run:
         return Run(chat_id, self.clock.new_id(), self.hub, self.clock, idempotency_key)

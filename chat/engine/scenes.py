@@ -82,7 +82,12 @@ async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
         events = scenes.close(world, place, "closed by hand", 1, engine.clock.new_id)
         return story(chat_id, chat.branch_id, world.state.head_step + 1, *events)
 
-    await remember_closed(engine, chat_id, await engine.store.execute(closed))
+    commit = await engine.store.execute(closed)
+    try:
+        await remember_closed(engine, chat_id, commit)
+    finally:
+        if not engine.digests.is_running(chat_id):  # that one still tells what it does, and ends by itself
+            engine.tell_if_idle(chat_id, "idle", "")
 
 
 async def remember_closed(engine: Engine, chat_id: str, commit: Commit) -> None:

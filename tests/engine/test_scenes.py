@@ -6,6 +6,7 @@ import pytest
 
 from chat.domain.events import DigestFinished, EntityEntered, NewEvent, SceneClosed, story
 from chat.domain.scenes import NextPlace
+from chat.engine.run import RunStatus
 from chat.errors import TurnRunning
 from chat.store.state import Commit, State
 from tests.engine.conftest import Stage
@@ -169,3 +170,23 @@ async def test_a_close_costs_one_call_for_each_witness_beyond_the_two_of_its_rep
     assert asked == [None, DIGEST, SCENE, SCENE]
     levels = [one.level for one in await memories(stage, stage.tomas)]
     assert "scene" in levels
+
+
+async def test_when_the_scene_is_remembered_nothing_is_going_on_any_more(stage: Stage) -> None:
+    await stage.say('"Hello."')
+    await stage.digested()
+    await stage.engine.close_scene(stage.first, NextPlace("the cellar"))
+    assert stage.engine.status(stage.first) == RunStatus("idle", "")
+
+
+async def test_work_that_ends_while_a_reply_is_written_is_not_told_of_after_it(
+    stage: Stage, peer: Peer
+) -> None:
+    stage.engine.tell_if_idle(stage.first, "summarizing", "Taking note of what changed.")
+    peer.script(Reply("slow slow slow", pace_s=0.05))
+    reply_id = (await stage.engine.take_turn(stage.first, "go")).reply_id
+    stage.engine.tell_if_idle(stage.first, "idle", "")
+    await stage.engine.stop_reply(stage.first, reply_id or "")
+    await stage.settled(stage.first)
+    await stage.digested()
+    assert stage.engine.status(stage.first) == RunStatus("idle", "")
