@@ -59,6 +59,10 @@ class Digests:
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _of_chat: dict[asyncio.Task[None], str] = field(default_factory=dict)
     """Every one that has not ended, also those another waits for."""
+    unfinished: set[str] = field(default_factory=set)
+    """Chats in which a digest came to nothing because the story had left its line, and may come back to it."""
+    left: dict[str, set[scenes.Closed]] = field(default_factory=dict)
+    """By chat, scenes that were closed on a line the story has left, and may not be remembered yet."""
 
     def start(self, engine: Engine, chat_id: str, turn_id: str, before: Sequence[Message] = ()) -> None:
         earlier = self.running.get(chat_id)
@@ -160,6 +164,16 @@ async def digest(engine: Engine, chat_id: str, turn_id: str, before: Sequence[Me
         await _apply(engine, chat_id, seen, None, UNFORESEEN, _Spent(calls.records, kept))
 
 
+async def finish(engine: Engine, chat_id: str) -> None:
+    """Start those of the latest replies of the visible line that were left undone: by a kill, or by going elsewhere."""
+    async with engine.store.reading() as reader:
+        latest = await views.transcript(reader, engine.store.library, chat_id, limit=WINDOW_TURNS)
+    for turn in latest.turns:
+        is_whole = turn.role == "assistant" and turn.origin == "reply" and not turn.is_running
+        if is_whole and turn.text and not turn.digest_outcome:
+            engine.digests.start(engine, chat_id, turn.id)
+
+
 async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
     """Start the digest of a reply whose first one failed. Raises NotFound, or Refused when there is nothing to redo."""
     async with engine.store.reading() as reader:
@@ -194,6 +208,8 @@ async def _look(engine: Engine, chat_id: str, turn_id: str) -> _Scene | None:
 
     turns, world, memories, first, versions = await engine.store.read(read)
     at = next((index for index, turn in enumerate(turns) if turn.id == turn_id), None)
+    if at is None:
+        engine.digests.unfinished.add(chat_id)
     if (
         at is None
         or first is None
@@ -272,12 +288,16 @@ async def _apply(
     problem: ChatError | None,
     spent: _Spent,
 ) -> None:
-    reply = seen.exchange[-1]
+    reply, left = seen.exchange[-1], list[str]()
+    costs = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in spent.records]
+    calls = list(map(ledger, costs))
 
     def applied(state: State) -> list[NewEvent]:
-        line = state.library.lineage(chat_id)
-        if not is_visible(line, seen.branch_id, seen.step) or not _is_waiting(state, seen.exchange):
-            return []
+        if not is_visible(state.library.lineage(chat_id), seen.branch_id, seen.step):
+            left.append(chat_id)
+            return calls
+        if not _is_waiting(state, seen.exchange):
+            return calls
         world = state.world(chat_id)
         latest = state.recent_turns(chat_id, 1)
         is_reset = any(step > reply.step for step in world.state.resets.values())
@@ -295,10 +315,10 @@ async def _apply(
             after = foreseen(world, happened)
             closing = scenes.by_signal(after, seen.exchange, answer.scene, seen.ids, engine.clock.new_id)
             happened += story(chat_id, seen.branch_id, seen.step, *closing)
-        calls = [call_finished(one, engine.clock.new_id(), chat_id, reply.id) for one in spent.records]
-        return [*happened, *(ledger(one) for one in calls)]
+        return [*happened, *calls]
 
     commit = await engine.store.execute(applied, caused_by=reply.id)
+    engine.digests.unfinished.update(left)
     await scenes.remember_closed(engine, chat_id, commit)
 
 

@@ -14,9 +14,9 @@ from chat.domain.exchange import Ending, Moment
 from chat.domain.history import RETRY
 from chat.domain.lineage import is_visible
 from chat.domain.turns import Turn, is_spoken
-from chat.engine import continuing, scenes
-from chat.engine.digest import WINDOW_TURNS
+from chat.engine import continuing, digest, scenes
 from chat.engine.entry import UNANSWERED_MAX
+from chat.engine.scenes import Closed
 from chat.engine.turn import interrupted, unstarted
 from chat.errors import ChatError
 from chat.observe import get_logger
@@ -89,40 +89,55 @@ async def _close_unanswered(engine: Engine, chat_id: str) -> None:
 def _unanswered(state: State, chat: Chat) -> Turn | None:
     """The player's words at the end of the line, when they were said there or are to be answered anew.
 
-    Somebody who went back to right after their own words stands on a fork and waits for nothing.
+    Somebody who went back to right after their own words stands on a fork and waits for nothing; nor does one who made
+    words of an aside, since those change only while nothing is being written.
     """
     latest = state.recent_turns(chat.id, 1)
     if not latest or latest[0].role != "user" or not is_spoken(latest[0].segments):
         return None
-    is_asked = latest[0].branch_id == chat.branch_id or state.library.branches[chat.branch_id].reason == RETRY
+    if latest[0].branch_id == chat.branch_id:
+        is_asked = not state.version(latest[0].id)
+    else:
+        is_asked = state.library.branches[chat.branch_id].reason == RETRY
     return latest[0] if is_asked else None
 
 
 async def _finish_digests(engine: Engine) -> None:
     """Digests a crash left undone, of the replies a digest still reaches; the older ones come late."""
-    library = engine.store.library
     async with engine.store.reading() as reader:
         waiting = await views.undigested_turns(reader)
-        for chat_id in {turn.chat_id for turn in waiting}:
-            latest = await views.transcript(reader, library, chat_id, limit=WINDOW_TURNS)
-            undone = {turn.id for turn in waiting} & {turn.id for turn in latest.turns}
-            for turn in latest.turns:
-                if turn.id in undone:
-                    engine.digests.start(engine, chat_id, turn.id)
+    for chat_id in {turn.chat_id for turn in waiting}:
+        engine.digests.unfinished.add(chat_id)
+        await digest.finish(engine, chat_id)
+
+
+async def go_on(engine: Engine, chat_id: str) -> None:
+    """What was under way on this line when the story went elsewhere: its answer came and was not for the line then."""
+    if chat_id in engine.digests.unfinished:
+        await digest.finish(engine, chat_id)
+    if left := engine.digests.left.pop(chat_id, None):
+        await _finish_left(engine, chat_id, left)
 
 
 async def finish_scenes(engine: Engine, events: Sequence[Event]) -> None:
     """Scenes that these events closed and that a witness keeps no memory of yet, on the visible lines."""
     for event in events:
-        if not isinstance(event.data, SceneClosed):
-            continue
-        chat_id, branch_id, step = event.stream.removeprefix("chat:"), event.branch_id or "", event.step or 0
-        if not is_visible(engine.store.library.lineage(chat_id), branch_id, step):
+        if isinstance(event.data, SceneClosed):
+            closed = Closed(event.data.scene_id, event.branch_id or "", event.step or 0)
+            await _finish_left(engine, event.stream.removeprefix("chat:"), {closed})
+
+
+async def _finish_left(engine: Engine, chat_id: str, left: set[Closed]) -> None:
+    """Those on the visible line; the others wait until the story comes back to theirs."""
+    line = engine.store.library.lineage(chat_id)
+    for closed in sorted(left, key=lambda one: one.step):
+        if not is_visible(line, closed.branch_id, closed.step):
+            engine.digests.left.setdefault(chat_id, set()).add(closed)
             continue
         async with engine.store.reading() as reader:
-            waiting = await views.memories_of_scene(reader, event.data.scene_id)
+            waiting = await views.memories_of_scene(reader, closed.scene_id)
         if waiting:
-            engine.digests.follow(chat_id, _remember(engine, chat_id, event.data.scene_id, branch_id, step))
+            engine.digests.follow(chat_id, _remember(engine, chat_id, *closed))
 
 
 async def _remember(engine: Engine, chat_id: str, scene_id: str, branch_id: str, step: int) -> None:

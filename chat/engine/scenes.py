@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chat.domain import chats, scenes
 from chat.domain.digest import lines_of, witnessed_by
@@ -48,6 +48,14 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 ANSWER_TOKENS = 600
 FACT_CHARS = 240
+
+
+class Closed(NamedTuple):
+    """A scene, and where on which branch it closed."""
+
+    scene_id: str
+    branch_id: str
+    step: int
 
 
 def by_signal(
@@ -119,7 +127,7 @@ async def _scene_memory(
 ) -> None:
     """One call over what one witness saw; when it fails the turn memories simply stay as they are."""
     owner, chat_id, name_of = seen[0].owner, scene.chat_id, engine.store.library.name_of
-    calls = CallLog()
+    calls, left = CallLog(), set[Closed]()
     answer = await _ask(engine, _question(engine, scene, world, seen), calls)
     quarantined(engine, calls.failures, "scene_memory", chat_id, seen[-1].turn_id)
     ids = {name_of(one).casefold(): one for one in scene.participants if one != owner}
@@ -129,7 +137,10 @@ async def _scene_memory(
         here = state.world(chat_id)
         latest = state.memory(seen[-1].id)
         is_done = latest is None or latest.consolidated
-        if answer is None or is_done or not is_visible(state.library.lineage(chat_id), branch_id, step):
+        if not is_visible(state.library.lineage(chat_id), branch_id, step):
+            left.add(Closed(scene.id, branch_id, step))
+            return [*spent]
+        if answer is None or is_done:
             return [*spent]
         events = [
             *_written(here, scene, seen, answer, engine.clock.new_id()),
@@ -139,6 +150,8 @@ async def _scene_memory(
         return [*story(chat_id, branch_id, step, *events), *spent]
 
     await engine.store.execute(kept, caused_by=scene.id)
+    if left:
+        engine.digests.left.setdefault(chat_id, set()).update(left)
 
 
 async def _ask(

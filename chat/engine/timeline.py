@@ -18,7 +18,7 @@ from chat.domain.history import AGAIN, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO,
 from chat.domain.lineage import branch_at, owner_of
 from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text, is_spoken
-from chat.engine import last_action
+from chat.engine import last_action, recovery
 from chat.engine.rewording import taken_along, visible
 from chat.engine.run import Run
 from chat.engine.turn import start_reply
@@ -213,6 +213,7 @@ async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
 
     await engine.store.execute(gone)
     engine.history_from.clear()
+    await recovery.go_on(engine, chat_id)
     if moved[0].words:
         await _give_back(engine, chat.id, moved[0].words)
     return moved[0]

@@ -195,3 +195,19 @@ async def test_a_text_that_cannot_be_read_now_is_not_thrown_away(settings: Setti
         reply = await stage.turn(reply_id)
         assert (reply.error_code, reply.text) == ("interrupted", "")
     assert unreadable.exists()
+
+
+async def test_an_aside_that_was_made_into_words_waits_for_no_reply_and_a_start_adds_none(
+    settings: Settings,
+) -> None:
+    async with on_stage(settings) as stage:
+        await stage.engine.take_turn(stage.first, "((back in a minute))")
+        aside = (await stage.turns())[-1]
+        await stage.engine.edit_turn(stage.first, aside.id, "I am back.")
+        told, steps = await stage.turns(), await stage.engine.undo_steps(stage.first)
+    async with on_stage(settings) as stage:
+        assert await stage.turns() == told
+        assert await stage.engine.undo_steps(stage.first) == steps
+        await stage.engine.retry(stage.first, aside.id)
+        await stage.settled(stage.first)
+        assert [turn.text for turn in (await stage.turns())[-2:]] == ["I am back.", '*nods* "Mm-hm."']

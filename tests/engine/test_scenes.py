@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from chat.domain.events import DigestFinished, EntityEntered, NewEvent, SceneClosed, story
@@ -12,7 +15,7 @@ from chat.store.state import Commit, State
 from tests.engine.conftest import Stage
 from tests.engine.test_digest import DIGEST, digest_of, memories
 from tests.support.peer import Peer
-from tests.support.peer_acts import Answer, Reply, Status
+from tests.support.peer_acts import Answer, Connection, Reply, Status
 
 SCENE = "SceneMemoryAnswer"
 LEFT = {
@@ -190,3 +193,37 @@ async def test_work_that_ends_while_a_reply_is_written_is_not_told_of_after_it(
     await stage.settled(stage.first)
     await stage.digested()
     assert stage.engine.status(stage.first) == RunStatus("idle", "")
+
+
+async def test_a_scene_is_remembered_though_its_close_was_undone_before_that_was_done(
+    stage: Stage, peer: Peer
+) -> None:
+    await stage.say('"Hello."')
+    await stage.digested()
+    asked = asyncio.Event()
+    peer.script(Held(KEPT, asked), on=SCENE)
+    closing = asyncio.create_task(stage.engine.close_scene(stage.first, NextPlace("the cellar")))
+    await asyncio.wait_for(asked.wait(), 20)
+    await stage.engine.undo(stage.first)
+    await closing
+    assert [one.level for one in await memories(stage)] == ["turn"]
+    peer.script(Answer(KEPT), on=SCENE)
+    await stage.engine.redo(stage.first)
+    await stage.digested()
+    assert sorted(one.level for one in await memories(stage)) == ["scene", "turn"]
+    await stage.engine.undo(stage.first)
+    await stage.engine.redo(stage.first)
+    await stage.digested()
+    assert sorted(one.level for one in await memories(stage)) == ["scene", "turn"], "it is asked for once"
+
+
+class Held:
+    """The answer, a while after somebody was told that it was asked for."""
+
+    def __init__(self, value: Any, asked: asyncio.Event) -> None:
+        self._value, self._asked, self._loop = value, asked, asyncio.get_running_loop()
+
+    async def play(self, connection: Connection) -> None:
+        self._loop.call_soon_threadsafe(self._asked.set)
+        await asyncio.sleep(0.8)
+        await Answer(self._value).play(connection)
