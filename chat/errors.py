@@ -30,11 +30,13 @@ ChatError
         ProviderRateLimited  429
         ProviderUnavailable  5xx, refused or dropped connection
             ProviderBusy     503: no room just now
+            WrongAddress     there is no such server, or no model behind this address
         ModelNotFound        404 for the model
         ModelLoading         the server is still loading the model
         ContextTooLong       the prompt does not fit
         BadResponse          an answer that cannot be used
             EmptyReply       no text at all
+            WebPage          a page for people, such as a sign-in, where a reply should be
             ThoughtsOnly     reasoning without a reply
             Declined         the model says that it will not write this
             HeldBack         the server's filter kept the reply, or its rest
@@ -203,6 +205,9 @@ class AlreadyRunning(StoreError):
     default_next_step = "Use the window that is already open, or stop that server first."
 
 
+ADDRESS_STEP = "Check the address of the server in Settings (it usually ends in /v1), then retry."
+
+
 class ProviderError(ChatError):
     """`status` is the HTTP status if there was one, `partial` the text that had arrived."""
 
@@ -251,6 +256,11 @@ class ProviderBusy(ProviderUnavailable):
     default_next_step = "Retry in a while, or take another model."
 
 
+class WrongAddress(ProviderUnavailable):
+    code = "wrong_address"
+    default_next_step = ADDRESS_STEP
+
+
 class ModelNotFound(ProviderError):
     code = "model_not_found"
     default_next_step = "Choose a model from the list in Settings, then retry."
@@ -264,7 +274,7 @@ class ModelLoading(ProviderError):
 class ContextTooLong(ProviderError):
     code = "context_too_long"
     default_next_step = (
-        "Lower the prompt budget in Settings or choose a model with a larger context, then retry."
+        "Lower the prompt budget in config.toml or choose a model with a larger context, then retry."
     )
 
 
@@ -275,6 +285,11 @@ class BadResponse(ProviderError):
 
 class EmptyReply(BadResponse):
     code = "empty_reply"
+
+
+class WebPage(BadResponse):
+    code = "web_page"
+    default_next_step = ADDRESS_STEP
 
 
 class ThoughtsOnly(BadResponse):
@@ -294,7 +309,7 @@ class HeldBack(BadResponse):
 
 class TimedOut(ProviderError):
     code = "timed_out"
-    default_next_step = "Retry; if the model is slow to load, raise the timeout in Settings."
+    default_next_step = "Retry; if the model is slow to load, raise first_token_s in config.toml."
 
 
 class EndlessReply(ProviderError):
@@ -304,7 +319,7 @@ class EndlessReply(ProviderError):
 
 class BudgetExceeded(ChatError):
     code = "budget_exceeded"
-    default_next_step = "Raise the limit in Settings, or stop here."
+    default_next_step = "Raise the limit in config.toml, or stop here."
 
 
 class CircuitOpen(ChatError):

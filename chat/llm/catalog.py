@@ -60,7 +60,7 @@ async def _page(wire: Wire, endpoint: Endpoint, patience: Patience, number: int)
     if page is None:
         raise BadResponse(
             f"{endpoint.name} did not answer with a list of models.",
-            "Check the base URL in Settings (it usually ends in /v1), or type the model's name.",
+            "Check the address of the server in Settings (it usually ends in /v1), or type the model's name.",
         )
     return page
 

@@ -28,6 +28,7 @@ from chat.errors import (
     ProviderPayment,
     ProviderRateLimited,
     ProviderUnavailable,
+    WrongAddress,
 )
 from chat.llm.calls import Endpoint
 
@@ -161,14 +162,13 @@ def _by_status(status: int, said: ServerSaid, name: str, model: str) -> _Verdict
     if status in (404, 405):
         return _not_found(status, said, name, model)
     if 300 <= status < 400:
-        return ProviderUnavailable, f"{name} points to another address; it was not followed.", _ADDRESS_STEP
+        return WrongAddress, f"{name} points to another address; it was not followed.", ""
     if status >= 500:
         return ProviderUnavailable, f"{name} failed ({status}).", _FAILED_STEP
     return BadResponse, f"{name} refused the request ({status}).", ""
 
 
 _FAILED_STEP = "Retry; if it fails again, look into the server's own log or choose another model in Settings."
-_ADDRESS_STEP = "Check the base URL in Settings (it usually ends in /v1), then retry."
 _BY_STATUS: dict[int, _Verdict] = {
     401: (ProviderAuth, "{name} did not accept the key (401).", ""),
     403: (
@@ -197,7 +197,7 @@ def _not_found(status: int, said: ServerSaid, name: str, model: str) -> _Verdict
     if model and (_MODEL_WORDS.search(said.words) or "model_not_found" in said.code):
         return ModelNotFound, f"{name} has no model called {model}.", ""
     sentence = f"{name} does not know this address ({status})."
-    return ProviderUnavailable, sentence, _ADDRESS_STEP
+    return WrongAddress, sentence, ""
 
 
 def stream_failure(error: Any, endpoint: Endpoint, model: str) -> ProviderError:
@@ -228,9 +228,9 @@ def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:
                 "Check the address in Settings; a local server usually wants http instead of https.",
             )
         if isinstance(cause, socket.gaierror):
-            return ProviderUnavailable(
+            return WrongAddress(
                 f"No computer called {host} could be found.",
-                "Check the base URL in Settings and your network, then retry.",
+                "Check the address of the server in Settings and your network, then retry.",
             )
         if isinstance(cause, ConnectionRefusedError):
             return ProviderUnavailable(f"Nothing answers at {endpoint.name}.")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chat.errors import BadResponse, EndlessReply, ProviderUnavailable, TimedOut
+from chat.errors import BadResponse, EndlessReply, ProviderUnavailable, TimedOut, WebPage
 from chat.llm.bodies import Inflater, UnreadableBody, inflater
 from chat.llm.calls import Endpoint
 from chat.llm.chunks import Chunk
@@ -102,10 +102,7 @@ class Upstream:
         chunks = self._reader.finish()
         self._note_finish(chunks)
         if self._reader.kind == "page":
-            raise BadResponse(
-                f"{self.endpoint.name} answered with a web page instead of a reply.",
-                "Check the base URL in Settings (it usually ends in /v1), then retry.",
-            )
+            raise WebPage(f"{self.endpoint.name} answered with a web page instead of a reply.")
         self.ended = self._reader.done or self.finish is not None or any(chunk.error for chunk in chunks)
         if not self.ended:
             raise ProviderUnavailable(f"{self.endpoint.name} hung up before the reply was finished.")

@@ -157,7 +157,7 @@ class _Assembly:
         if self._given.player_words is None or must >= self._budget.hard:
             return DoesNotFit(
                 f"The prompt needs {must:,} tokens before anybody has said a word, and {self._budget.hard:,} fit.",
-                "Raise the prompt budget in Settings, choose a model with a larger context, or shorten the persona.",
+                "Raise the prompt budget in config.toml, choose a model with a larger context, or shorten the persona.",
             )
         room = self._budget.hard - must
         return DoesNotFit(

@@ -100,6 +100,24 @@ async def test_a_story_is_written_with_the_keyboard_alone(page: Page, server: Se
     assert await page.evaluate("document.activeElement.name") == "prose"
 
 
+async def test_the_keyboard_keeps_its_place_when_its_button_goes(page: Page, told: Server) -> None:
+    await desk.open_chat(page, told, desk.begin_story(told))
+    await page.fill(desk.BOX, '"Who is there?"')
+    await page.keyboard.press("Tab")
+    while not await page.locator(desk.SEND).evaluate("send => send === document.activeElement"):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await desk.growing(page)
+    await expect(page.locator(desk.BOX)).to_be_focused()
+    await desk.answered(page)
+    await page.get_by_role("button", name="Write it again").focus()
+    await page.keyboard.press("Enter")
+    await desk.growing(page)
+    await expect(page.locator(".turn.bot.running")).to_be_focused()
+    await desk.answered(page)
+    await expect(page.locator(".turn.bot").last).to_be_focused()
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_the_box_stands_below_the_story_and_nothing_is_wider_than_the_page(
     page: Page, server: Server, width: int

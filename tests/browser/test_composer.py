@@ -77,6 +77,8 @@ async def test_a_dead_network_keeps_the_words_and_sending_again_is_the_same_turn
     await chat.page.fill("#composer textarea", "Who is there?")
     await chat.page.click("#send")
     await expect(chat.page.locator("#notices")).to_contain_text("cannot be reached")
+    await chat.page.evaluate("say('open')")
+    await expect(chat.page.locator("#notices")).to_have_text("")  # it can be reached again
     await expect(chat.page.locator("#composer textarea")).to_have_value("Who is there?")
     chat.down = False
     await chat.page.click("#send")

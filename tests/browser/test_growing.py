@@ -108,9 +108,9 @@ async def test_the_first_piece_is_painted_at_once_and_many_that_follow_together(
 
 async def test_a_finished_reply_is_announced_once_and_its_pieces_are_not(chat: Mockup) -> None:
     announcer = chat.page.locator("body > .unseen[aria-live=polite]")
-    chat.answers["GET", "/chats/c1/turns/r1"] = turn("r1", "<p>The door opens.</p>", 12)
+    chat.answers["GET", "/chats/c1/turns/r1"] = turn("r1", "<p>The door opens.</p><p>And closes.</p>", 12)
     await chat.tell("token", turn="r1", offset=0, text="The door ")
     await expect(chat.page.locator(PROSE)).to_have_text("The door ")
     await expect(announcer).to_have_text("")
     await chat.committed(12, "r1", kinds=("assistant_turn",))
-    await expect(announcer).to_have_text("Mara: The door opens.")
+    await expect(announcer).to_have_text("Mara: The door opens. And closes.")

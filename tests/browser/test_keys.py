@@ -80,3 +80,5 @@ async def test_the_chosen_key_sends_and_the_others_open_and_leave(page: Page, to
     await expect(page.locator("#drawer")).to_be_hidden()
     await page.keyboard.press("?")
     await expect(page).to_have_url(f"{told.url}/shortcuts")
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(f"{told.url}/chats/{chat}")

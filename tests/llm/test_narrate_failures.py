@@ -26,6 +26,8 @@ from chat.errors import (
     ProviderRateLimited,
     ProviderUnavailable,
     ThoughtsOnly,
+    WebPage,
+    WrongAddress,
 )
 from chat.llm.calls import Endpoint, NarrateRequest
 from chat.llm.gateway import Gateway
@@ -56,10 +58,10 @@ STATUSES: dict[str, tuple[Status, type[ProviderError], str]] = {
     "404 for the model": (Status(404, said('model "tiny" not found, try pulling it')), ModelNotFound, "tiny"),
     "404 for the address": (
         Status(404, "<html><body>nothing here</body></html>"),
-        ProviderUnavailable,
+        WrongAddress,
         "address",
     ),
-    "405": (Status(405, {"detail": "Method Not Allowed"}), ProviderUnavailable, "address"),
+    "405": (Status(405, {"detail": "Method Not Allowed"}), WrongAddress, "address"),
     "408": (Status(408, ""), ProviderUnavailable, "408"),
     "503": (Status(503, said("no capacity")), ProviderBusy, "capacity"),
     "429": (Status(429, said("slow down")), ProviderRateLimited, "slow down"),
@@ -184,8 +186,8 @@ STREAMS: dict[str, tuple[Act, type[ProviderError], str]] = {
         ProviderUnavailable,
         "",
     ),
-    "a web page": (Raw([b"<!DOCTYPE html><html>Sign in</html>"], "text/html"), BadResponse, ""),
-    "a web page called a stream": (Raw([b"\n <html>Sign in</html>"]), BadResponse, ""),
+    "a web page": (Raw([b"<!DOCTYPE html><html>Sign in</html>"], "text/html"), WebPage, ""),
+    "a web page called a stream": (Raw([b"\n <html>Sign in</html>"]), WebPage, ""),
     "nothing at all": (Raw([]), ProviderUnavailable, ""),
     "only [DONE]": (Raw([b"data: [DONE]\n\n"]), EmptyReply, ""),
     "only spaces": (Reply("  \n "), EmptyReply, "  \n "),
@@ -234,7 +236,7 @@ async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(
     with Peer() as elsewhere:
         peer.script(Redirect(f"{elsewhere.base_url}/chat/completions", status))
         error = await fail(gateway.narrate(endpoint, ask()))
-        assert type(error) is ProviderUnavailable
+        assert type(error) is WrongAddress
         assert "another address" in error.message
         assert elsewhere.requests == []
 
@@ -255,7 +257,7 @@ async def test_a_name_that_does_not_exist(
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     error = await fail(gateway.narrate(Endpoint("odd", "http://no-such-host.invalid/v1"), ask()))
-    assert type(error) is ProviderUnavailable
+    assert type(error) is WrongAddress
     assert "no-such-host.invalid" in error.message
 
 

@@ -11,7 +11,7 @@ import pytest
 from chat.errors import StoreFull
 from tests.support.dom import Element
 from tests.support.peer import Peer
-from tests.support.peer_acts import Act, Endless, HangUp, Raw, Reply, Silence, Status, delta, event
+from tests.support.peer_acts import Act, Endless, HangUp, Raw, Redirect, Reply, Silence, Status, delta, event
 from tests.web.conftest import HTMX, JSON, KEY, Visitor, visiting
 
 KEPT = "Your turn is kept; it has no answer yet."
@@ -68,7 +68,11 @@ CASES: dict[str, Case] = {
     "empty_reply": Case([Reply("  ")], "an empty reply", KEPT, RETRY),
     "declined": Case([Reply("I'm sorry, but I can't assist with that.")], "declined to write", KEPT, OTHER),
     "held_back": Case([Reply("The tide", finish="content_filter")], "held back the rest", PARTIAL, OTHER),
-    "bad_response": Case([Raw([b"<html>Sign in</html>"], "text/html")], "a web page instead", KEPT, RETRY),
+    "web_page": Case([Raw([b"<html>Sign in</html>"], "text/html")], "a web page instead", KEPT, SETTINGS),
+    "wrong_address": Case(
+        [Status(404, "<html>Not found</html>")], "does not know this address (404)", KEPT, SETTINGS
+    ),
+    "wrong_address-moved": Case([Redirect("/elsewhere")], "points to another address", KEPT, SETTINGS),
     "endless_reply": Case([Endless("and on " * 400)], "wrote past 200,000 characters", PARTIAL, RETRY),
 }
 

@@ -33,7 +33,7 @@ _STORY = (
     (("Ctrl", "Shift", "Z"), "Do it again"),
     (("←", "→"), "Earlier or later wording of the last reply, from an empty box, the reply or no box at all"),
     (("Escape",), "Leave what you are editing, close the drawer, stop the reply: whichever is nearest"),
-    (("?",), "This page"),
+    (("?",), "This page; Escape leads back to the story"),
 )
 
 

@@ -84,7 +84,8 @@ announcer.setAttribute("aria-live", "polite");
 document.body.append(announcer);
 
 const transcript = byId("transcript") && new Transcript(byId("transcript"), () => feed.resync(), (article) => {
-  announcer.textContent = `${article.getAttribute("aria-label")}: ${article.querySelector(".prose").textContent}`;
+  const words = [...article.querySelector(".prose").childNodes].map((part) => part.textContent.trim()).filter(Boolean);
+  announcer.textContent = `${article.getAttribute("aria-label")}: ${words.join("\n")}`;
 });
 const composer = byId("composer") && new Composer(byId("composer"), taken, refused);
 const travel = transcript && composer && new Travel(transcript, composer);
@@ -286,7 +287,7 @@ class Feed {
     } else {
       clearTimeout(this.#lost);
       this.#lost = 0;
-      withdraw("lost");
+      for (const key of ["lost", "unreachable"]) withdraw(key);
     }
     if (last && Number(last.split("-").pop()) > head) everything();
   }

@@ -187,9 +187,11 @@ export class Composer {
   }
 
   #show() {
+    const held = this.form.querySelector("button:focus-visible"); // reached by keys: a button that is shut would lose it
     this.box.readOnly = this.#sending;
     this.#button.disabled = this.locked || this.#sending;
     for (const button of this.form.querySelectorAll("[formaction]")) button.disabled = this.locked || this.#sending || this.#drafting || this.#drafted;
+    if (held?.disabled) this.box.focus({ preventScroll: true });
     if (!this.#sending) this.form.removeAttribute("aria-busy");
   }
 

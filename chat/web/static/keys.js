@@ -24,9 +24,10 @@ function sends({ key, ctrlKey, metaKey, shiftKey, altKey }) {
   return key === "Enter" && !altKey && (ctrlKey || metaKey || alone);
 }
 
-/** Escape leaves what is nearest: a form, the drawer, and then what is being written. */
+/** Escape leaves what is nearest: a form, the drawer, what is being written; and the page of keys. */
 function leave(event, drawer) {
   if (event.target.closest(HELD)) return;
+  if (document.body.dataset.page === "shortcuts") return history.back();
   const stop = document.getElementById("stop");
   const isIn = drawer?.open && (drawer.contains(event.target) || !stop);
   if (!isIn) return void stop?.requestSubmit();

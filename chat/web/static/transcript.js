@@ -273,8 +273,9 @@ export class Transcript {
     const held = this.root.contains(document.activeElement) ? document.activeElement : null;
     const step = held?.closest(".turn")?.dataset.step;
     return () => {
-      if (!step || held.isConnected) return;
-      const turn = this.root.querySelector(`.turn[data-step="${step}"]`) ?? this.latest;
+      if (!step) return;
+      if (held.isConnected && (held.checkVisibility?.() ?? true)) return held.focus({ preventScroll: true }); // one that is moved lets it go
+      const turn = (!held.isConnected && this.root.querySelector(`.turn[data-step="${step}"]`)) || this.latest;
       const twin = held.dataset.hand && turn?.querySelector(`[data-hand="${held.dataset.hand}"]:not(:disabled)`);
       (twin || turn)?.focus({ preventScroll: true });
     };

@@ -46,6 +46,8 @@ _WAYS: dict[str, tuple[Way, str]] = {
     "auth": ("settings", "api_key"),
     "payment": ("settings", "api_key"),
     "model_not_found": ("settings", "narrative_model"),
+    "wrong_address": ("settings", "base_url"),
+    "web_page": ("settings", "base_url"),
     "refused": ("settings", "narrative_model"),
     "does_not_fit": ("settings", "connection"),
     "thoughts_only": ("settings", "reply_tokens"),
