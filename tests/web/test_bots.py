@@ -73,7 +73,8 @@ async def test_writing_a_bot_anew_keeps_what_was_not_sent(visitor: Visitor) -> N
     bot_id = await visitor.bot(name="Mira", persona="Keeper.", traits="wry, slow")
     other = await visitor.bot(name="Tomas")
     answer = await visitor.post(f"/bots/{bot_id}", name="Mira Vale")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/bots/{bot_id}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/bots/{bot_id}?kept=on")
+    assert (await visitor.get(answer.headers["location"])).by_id("notices").text.endswith(" is saved.")
     bot = await visitor.json(f"/bots/{bot_id}")
     assert (bot["name"], bot["persona"], bot["traits"]) == ("Mira Vale", "Keeper.", ["wry", "slow"])
     assert (await visitor.json(f"/bots/{other}"))["name"] == "Tomas"

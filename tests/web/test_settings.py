@@ -13,7 +13,8 @@ OTHER_HOST = "http://127.0.0.1:59999/v1"
 
 async def test_the_default_persona_is_edited_without_naming_it(visitor: Visitor) -> None:
     answer = await visitor.post("/settings", name="Jo", pronouns="they/them", persona="A surveyor.")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/settings")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings?kept=persona")
+    assert (await visitor.get(answer.headers["location"])).by_id("notices").text == "Your persona is saved."
     (jo,) = (await visitor.json("/settings"))["personas"]
     assert (jo["name"], jo["pronouns"], jo["persona"], jo["is_default"]) == (
         "Jo",

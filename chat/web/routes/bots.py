@@ -51,16 +51,16 @@ async def post_new_bot(request: Request) -> Response:
 
 
 @router.get("/bots/{bot_id}")
-async def get_bot(request: Request, bot_id: str, reset: str = "") -> Response:
-    """The author form of a bot; `reset` is in how many chats it was just reset."""
+async def get_bot(request: Request, bot_id: str, reset: str = "", kept: str = "") -> Response:
+    """The author form of a bot; `reset` is in how many chats it was just reset, `kept` that it was just saved."""
     bot = known_bot(engine_of(request), bot_id)
     if wants_json(request):
         return json_response(bot_json(bot))
-    told = (
-        f"{bot.name} was reset in {reset} chats. Undo in each brings everything back."
-        if reset.isdigit()
-        else ""
-    )
+    told = f"{bot.name} is saved." if kept else ""
+    if reset.isdigit():
+        told = f"{bot.name} was reset in {reset} chats. Undo in each brings everything back."
+    if reset == "1":
+        told = f"{bot.name} was reset in one chat. Undo there brings everything back."
     return await _form(request, bot, _to_form(bot), notice=Notice(told, tone="plain") if told else None)
 
 
@@ -121,7 +121,7 @@ async def _author(request: Request, bot: Bot | None) -> Response:
         typed = (_to_form(bot) if bot else _EMPTY) | fields.typed()
         notice = Notice(error.message, error.next_step, code=error.code, field="name")
         return await _form(request, bot, typed, notice=notice, status=status_of(error))
-    return see_other(request, f"/bots/{bot_id}" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
+    return see_other(request, f"/bots/{bot_id}?kept=on" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
 
 
 async def _stale(request: Request, fields: Fields, error: Stale) -> Response:

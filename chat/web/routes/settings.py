@@ -17,15 +17,17 @@ from chat.web.views import settings_form
 router = APIRouter()
 _OWN_PATH = re.compile(r"/(?![/\\])[A-Za-z0-9/_.?=&-]*", re.ASCII)
 _YEAR_S = 31_536_000
+_KEPT = {"persona": "Your persona is saved.", "connection": "The connection is saved."}
 
 
 @router.get("/settings")
-async def get_settings(request: Request) -> Response:
-    """Personas and the connection."""
+async def get_settings(request: Request, kept: str = "") -> Response:
+    """Personas and the connection; `kept` is what was just saved (persona or connection)."""
     engine = engine_of(request)
     if wants_json(request):
         return json_response(settings_form.as_json(engine.settings, engine.store.library))
-    return await settings_page(request)
+    notice = Notice(_KEPT[kept], tone="plain") if kept in _KEPT else None
+    return await settings_page(request, notice=notice)
 
 
 @router.post("/settings")
@@ -33,7 +35,8 @@ async def post_settings(request: Request) -> Response:
     """Keeps a persona (`name`, `pronouns`, `persona`), the connection (`base_url`, `api_key`, models), or both."""
     fields = await read_fields(request)
     refused = await _kept(request, fields)
-    return refused or see_other(request, "/settings", **_told(request))
+    kept = "connection" if settings_form.posts_connection(fields) else "persona"
+    return refused or see_other(request, f"/settings?kept={kept}", **_told(request))
 
 
 @router.post("/settings/test")
