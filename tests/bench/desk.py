@@ -33,7 +33,7 @@ SHOWN = (
 )
 ANSWER, PACED, LATE_WORDS = 40, 200, 1_200
 MOST_TRIES = 5
-LONG_REPLIES, WINDOWS, WATCHED_S = 6, 8, 0.5
+LONG_REPLIES, WINDOWS, WATCHED_S = 4, 8, 0.5
 Sent = tuple[dict[str, float], bool]
 SEND = """() => new Promise((done) => {
   const seen = {};
@@ -82,7 +82,7 @@ def measure(scale: Scale) -> list[Line]:
             few.wait_until_backed_up()
             many.wait_until_backed_up()
             chats = [(few, first.chats[0]), (many, second.chats[0])]
-            return asyncio.run(_measured(chats, scale.of(8, 5), turns))
+            return asyncio.run(_measured(chats, scale.of(5, 5), turns))
 
 
 async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int) -> list[Line]:
