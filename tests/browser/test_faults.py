@@ -54,6 +54,8 @@ async def test_the_page_says_that_the_program_is_gone_and_takes_it_back_when_it_
     await page.fill(desk.BOX, "Is anybody there?")
     await page.click(desk.SEND)
     await expect(page.locator("#notices")).to_contain_text("cannot be reached")
+    await page.get_by_role("button", name="Draft for me").click()
+    await expect(page.locator("#notices")).to_contain_text("try this again")
     await expect(page.locator(desk.BOX)).to_have_value("Is anybody there?")
     told.start()
     await page.click(desk.SEND)

@@ -16,6 +16,7 @@ import { Travel } from "./travel.js";
 const PING = 15000; // ms between signs of life to the shared connection
 const PATIENCE = 1200; // ms a lost connection may take to come back before the page says so
 const UNREACHABLE = "The program cannot be reached. Your words are still here; send them again when it runs.";
+const UNDONE = "The program cannot be reached. Your words stay where they are; try this again when it runs.";
 const LOST = "The connection to the program is lost. It is tried again by itself; your words stay where they are.";
 
 const page = document.body.dataset;
@@ -329,7 +330,7 @@ document.addEventListener("submit", (event) => {
 
 /** A draft came, was stopped or failed; its words are in the box by now. */
 function drafted(answer) {
-  if (!answer) return notice(UNREACHABLE, "unreachable");
+  if (!answer) return notice(UNDONE, "unreachable");
   byId("notices")?.replaceChildren();
   outOfBand(answer);
 }
@@ -340,7 +341,7 @@ async function act(form, button) {
   const stays = "stays" in form.dataset && button?.name !== "go_on";
   await composer?.settle();
   const response = await ask(button?.getAttribute("formaction") ?? form.action, { method: "POST", body });
-  if (!response) return notice(UNREACHABLE, "unreachable");
+  if (!response) return notice(UNDONE, "unreachable");
   byId("notices")?.replaceChildren();
   const answer = parse(await response.text());
   outOfBand(answer);
@@ -356,7 +357,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const fresh = parse(detail.serverResponse ?? "").find((element) => element.id && element.id === shown.id);
   if (fresh && headOf(fresh) < headOf(shown)) detail.shouldSwap = false;
 });
-document.addEventListener("htmx:sendError", () => notice(UNREACHABLE, "unreachable"));
+document.addEventListener("htmx:sendError", () => notice(UNDONE, "unreachable"));
 
 listen(composer, drawer);
 setInterval(count, 250);
