@@ -82,12 +82,11 @@ def measure(scale: Scale) -> list[Line]:
             few.wait_until_backed_up()
             many.wait_until_backed_up()
             chats = [(few, first.chats[0]), (many, second.chats[0])]
-            return asyncio.run(_measured(chats, scale.of(5, 5), turns))
+            return asyncio.run(_measured(chats, ENOUGH, turns, Quiet(scale.of(100, 30))))
 
 
-async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int) -> list[Line]:
+async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int, quiet: Quiet) -> list[Line]:
     async with chromium() as browser:
-        quiet = Quiet()
         tabs = [await _tab(browser, server, chat_id, quiet) for server, chat_id in chats]
         taken = await _taken(tabs, quiet, sent)
         return _shown(taken, turns) + await _costs(tabs, turns) + await _while_streaming(tabs[0], quiet)

@@ -94,13 +94,12 @@ class Asker:
 
 def measure(scale: Scale) -> list[Line]:
     short, long = story_of_turns(SHORT), story_of_turns(scale.of(LONG, LONG_QUICK))
-    asked = scale.of(40, 10)
+    asked = scale.of(20, 5)
     with tempfile.TemporaryDirectory(prefix="chat-bench-first-") as name, upstream() as port:
         first, second = short.copy_to(Path(name) / "short"), long.copy_to(Path(name) / "long")
         with served(first, port) as few, served(second, port) as many:
-            taken = _taken(
-                Asker(few, first.chats[0], Words()), Asker(many, second.chats[0], Words()), port, asked
-            )
+            askers = (Asker(few, first.chats[0], Words()), Asker(many, second.chats[0], Words()))
+            taken = _taken(*askers, port, asked, Quiet(scale.of(100, 30)))
     own, late, floor, sudden, late_sudden = (median(counting(column)) for column in taken)
     turns = scale.of(LONG, LONG_QUICK)
     return [
@@ -126,9 +125,9 @@ def measure(scale: Scale) -> list[Line]:
     ]
 
 
-def _taken(few: Asker, many: Asker, port: int, asked: int) -> list[list[Took]]:
+def _taken(few: Asker, many: Asker, port: int, asked: int, quiet: Quiet) -> list[list[Took]]:
     """Each of the five in turn, until that many of each were measured in quiet."""
-    direct, quiet = Direct(port), Quiet()
+    direct = Direct(port)
 
     def asked_directly() -> Took:
         """After the same pause, so that the server is at rest and nobody's caches are warmer."""

@@ -28,7 +28,7 @@ _BEST = Path(tempfile.gettempdir()) / f"chat-bench-best-{sys.version_info.major}
 class Quiet:
     """Knows the best time of its loop, also from earlier runs."""
 
-    def __init__(self, patience_s: float = 100.0) -> None:
+    def __init__(self, patience_s: float) -> None:
         """It waits no longer than that in all."""
         self._best_s, self._patience_s = float("inf"), patience_s
         with suppress(OSError, ValueError):

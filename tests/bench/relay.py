@@ -97,7 +97,7 @@ def measure(scale: Scale) -> list[Line]:
             stage = Stage(server, copy.chats, port, floor_port)
             stage.relayed(1, "bench:flood:100")
             flooded = _flood(stage, count)
-            paced_lines = _paced(stage, scale.of(10, 5))
+            paced_lines = _paced(stage, scale.of(10, 5), Quiet(scale.of(100, 30)))
             return [*flooded, *paced_lines, *_stalled(stage, count, scale.of(6, 2))]
 
 
@@ -130,9 +130,8 @@ def _flood(stage: Stage, count: int) -> list[Line]:
     ]
 
 
-def _paced(stage: Stage, enough: int) -> list[Line]:
+def _paced(stage: Stage, enough: int, quiet: Quiet) -> list[Line]:
     """What a relay adds to each token: the program, and beside it the least that a relay can be."""
-    quiet = Quiet()
     taken = {tabs: _compared(stage, quiet, tabs, enough if tabs == 2 else 2) for tabs in TABS}
     lines = [_added(f"{tabs} tab{'s' if tabs > 1 else ''}", taken[tabs], tabs == 2) for tabs in TABS]
     added, least = _above_direct(taken[2])
