@@ -37,7 +37,7 @@ def quoting(received: Received) -> Act:
 
 
 class Walk:
-    """`stands` is each chat as it was seen last; `told` which words were said on its line by then."""
+    """`chats` maps each chat to the letter that ends every mark said in it."""
 
     def __init__(self, visitor: Visitor, seed: int) -> None:
         self.visitor, self.chance = visitor, random.Random(seed)
