@@ -25,8 +25,9 @@ from tests.bench.stories import Words, story_of_turns
 SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
 ADDED_MS = 2.5
 HAND_S = 0.25
-WARM, MOST_TRIES = 4, 4
 """From the last key to the key that sends."""
+WARM, MOST_TRIES = 4, 4
+ANSWER_S = 60.0
 Took = tuple[float, bool]
 """Seconds, and whether it was quiet before and after."""
 
@@ -35,7 +36,7 @@ class Connection:
     """A kept connection, read as bytes: as little of the measured time as can be is the client's own."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._read = b""
 
@@ -45,9 +46,11 @@ class Connection:
 
     def until(self, *wanted: bytes) -> None:
         """Reads until one of these came; what was read up to there is dropped."""
+        latest = time.monotonic() + ANSWER_S
         while not (ends := [at + len(one) for one in wanted if (at := self._read.find(one)) >= 0]):
             data = self._socket.recv(262_144)
             assert data, "the server hung up"
+            assert time.monotonic() < latest, f"{wanted!r} did not come"
             self._read += data
         self._read = self._read[min(ends) :]
 
@@ -61,7 +64,7 @@ class Asker:
     def __init__(self, server: Served, chat_id: str, words: Words) -> None:
         self._server, self._chat_id, self._words = server, chat_id, words
         self._chance = random.Random(chat_id)
-        self._posts, self._stream = Connection(server.port), Connection(server.port)
+        self._stream = Connection(server.port)
         host = f"Host: 127.0.0.1:{server.port}"
         events = f"GET /chats/{chat_id}/events HTTP/1.1"
         self._stream.send([events, host, "Accept: text/event-stream"])
@@ -77,18 +80,19 @@ class Asker:
             time.sleep(HAND_S)
         body = urlencode({"prose": prose}).encode()
         head = [*self._head, f"Content-Length: {len(body)}"]
+        posts = Connection(self._server.port)  # the server hangs up on one that rested for five seconds
         before = quiet.wait()
         began = time.perf_counter()
-        self._posts.send(head, body)
+        posts.send(head, body)
         self._stream.until(b"event: token")
         took = time.perf_counter() - began
         after = quiet.is_now()
-        self._posts.until(b"reply_id")
+        posts.until(b"reply_id")
+        posts.close()
         self._stream.until(b"digest_finished")
         return took, before and after
 
     def close(self) -> None:
-        self._posts.close()
         self._stream.close()
 
 
