@@ -67,29 +67,23 @@ class SettingsError(ChatError):
 
 
 class Refused(ChatError):
+    """`field` is the name of the form field to mark, where it is about one; no message repeats what was typed."""
+
     code = "refused"
-
-
-class SettingRefused(Refused):
-    """`field` is the name of the form field to mark; the message never repeats what was typed."""
-
-    code = "setting"
-    default_next_step = "Correct it and save again; nothing was changed."
 
     def __init__(self, message: str, next_step: str = "", *, field: str = "") -> None:
         super().__init__(message, next_step)
         self.field = field
 
 
-class ValueRefused(Refused):
-    """`field` is the name of what was edited; the message never repeats what was typed."""
-
-    code = "value"
+class SettingRefused(Refused):
+    code = "setting"
     default_next_step = "Correct it and save again; nothing was changed."
 
-    def __init__(self, message: str, next_step: str = "", *, field: str) -> None:
-        super().__init__(message, next_step)
-        self.field = field
+
+class ValueRefused(Refused):
+    code = "value"
+    default_next_step = "Correct it and save again; nothing was changed."
 
 
 class BlankText(Refused):

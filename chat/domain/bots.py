@@ -52,7 +52,8 @@ def archived(bot: Bot, event: Event, flag: bool) -> Bot:
 def author(data: BotAuthored) -> list[NewEvent]:
     """Write a bot. A bot needs a name; everything else may come later."""
     if not data.name.strip():
-        raise BlankText("A bot needs a name.", "Give it a name and save again; the rest of the form is kept.")
+        next_step = "Give it a name and save again; the rest of the form is kept."
+        raise BlankText("A bot needs a name.", next_step, field="name")
     return [library(data)]
 
 

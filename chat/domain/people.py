@@ -33,5 +33,7 @@ def is_you(entity: str) -> bool:
 
 def author(data: YouAuthored) -> list[NewEvent]:
     if not data.name.strip():
-        raise BlankText("Your persona needs a name.", "Write the name the bots should call you by.")
+        raise BlankText(
+            "Your persona needs a name.", "Write the name the bots should call you by.", field="name"
+        )
     return [library(data)]

@@ -164,13 +164,13 @@ KINDS = frozenset(_CASES)
 """What `changes` may be not empty for."""
 
 
-def check_text(text: str, limit_chars: int) -> str:
+def check_text(text: str, limit_chars: int, what: str = "one turn") -> str:
     """The player's words with line ends as LF, or a refusal that says why; nothing else is changed."""
     tidy = text.replace("\r\n", "\n").replace("\r", "\n")
     if not tidy.strip():
         raise BlankText("There is nothing to send: the text is blank.")
     if len(tidy) > limit_chars:
-        raise TextTooLong(f"The text has {len(tidy):,} characters; one turn can have {limit_chars:,}.")
+        raise TextTooLong(f"The text has {len(tidy):,} characters; {what} can have {limit_chars:,}.")
     if NOT_STORABLE.search(tidy):
         raise TextNotStorable(
             "The text holds a character that cannot be stored (a NUL or half of a broken emoji)."

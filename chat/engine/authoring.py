@@ -13,7 +13,7 @@ from chat.domain.events import BotAuthored, NewEvent, YouAuthored
 from chat.domain.people import Person
 from chat.domain.turns import check_text
 from chat.domain.wording import revision_of
-from chat.errors import NotFound, Stale, TextTooLong
+from chat.errors import NotFound, Refused, Stale, TextTooLong
 from chat.store.state import State
 
 if TYPE_CHECKING:
@@ -170,9 +170,17 @@ def _check(fields: dict[str, Any]) -> None:
     for label, value in fields.items():
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str) and text.strip():
-                check_text(text, FIELD_CHARS)
-                if label == "name" and len(text) > NAME_CHARS:
-                    raise TextTooLong(f"A name can have {NAME_CHARS} characters; this one has {len(text):,}.")
+                _check_words(label, text)
+
+
+def _check_words(label: str, text: str) -> None:
+    try:
+        check_text(text, FIELD_CHARS, "one field")
+        if label == "name" and len(text) > NAME_CHARS:
+            raise TextTooLong(f"A name can have {NAME_CHARS} characters; this one has {len(text):,}.")
+    except Refused as refused:
+        refused.field = label
+        raise
 
 
 def _tidy(fields: dict[str, Any]) -> dict[str, Any]:

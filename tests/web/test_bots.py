@@ -127,3 +127,14 @@ async def test_names_and_texts_are_only_ever_text(connected: Visitor, text: str)
     form = await connected.get(f"/bots/{bot_id}")
     assert form.value_of("name") == shown
     assert form.value_of("persona") == text
+
+
+async def test_the_field_that_is_too_long_says_so_itself(visitor: Visitor) -> None:
+    words = {"persona": "p" * 32_001, "backstory": "b"}
+    for path, names in (("/bots/new", {"name": "Mira"}), ("/settings", {"name": "Jo", "you_id": "new"})):
+        page = parse((await visitor.post(path, **names, **words)).text)
+        (marked,) = [one for one in page.walk() if one.attrs.get("aria-invalid")]
+        assert marked.attrs["name"] == "persona"
+        told = page.by_id(marked.attrs["aria-describedby"].split()[0]).text
+        assert told.startswith("The text has 32,001 characters; one field can have 32,000."), told
+        assert marked.raw_text.strip() == words["persona"]

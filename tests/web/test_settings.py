@@ -97,7 +97,10 @@ async def test_an_impossible_setting_is_marked_and_nothing_changes(
     answer = await visitor.post("/settings", **{field: value})
     assert answer.status_code == 422
     page = parse(answer.text)
-    assert page.by_id(field).attrs["aria-invalid"] == "true"
+    marked = page.by_id(field)
+    assert marked.attrs["aria-invalid"] == "true"
+    told = page.by_id(marked.attrs["aria-describedby"].split()[0]).text
+    assert told.startswith(page.by_id("notices").one(cls="notice-message").text)
     assert page.value_of(field) == value
     assert visitor.engine.settings.connection == before
 

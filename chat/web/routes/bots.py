@@ -119,8 +119,7 @@ async def _author(request: Request, bot: Bot | None) -> Response:
         if wants_json(request) or is_htmx(request):
             raise
         typed = (_to_form(bot) if bot else _EMPTY) | fields.typed()
-        notice = Notice(error.message, error.next_step, code=error.code, field="name")
-        return await _form(request, bot, typed, notice=notice, status=status_of(error))
+        return await _form(request, bot, typed, notice=Notice.of(error), status=status_of(error))
     return see_other(request, f"/bots/{bot_id}?kept=on" if bot else f"/bots/{bot_id}/kickoff", bot_id=bot_id)
 
 

@@ -112,7 +112,9 @@ async def _keep(request: Request, fields: Fields) -> None:
             raise NotFound("There is no such persona.")
         persona = settings_form.persona_of(fields, known)
         if not persona.name.strip():
-            raise BlankText("Your persona needs a name.", "Write the name the bots should call you by.")
+            raise BlankText(
+                "Your persona needs a name.", "Write the name the bots should call you by.", field="name"
+            )
     if settings_form.posts_connection(fields):
         await engine.update_connection(settings_form.connection_update(fields))
         request.app.state.models = []
@@ -135,7 +137,7 @@ async def settings_page(
     wrong = notice.field if notice else ""
     models: list[str] = request.app.state.models
     view = {
-        "people": settings_form.personas(engine.store.library, typed if is_persona else None),
+        "people": settings_form.personas(engine.store.library, typed if is_persona else None, wrong),
         "connection": settings_form.connection_view(engine.settings, models, typed, wrong),
         "probe": findings,
         "local": local or {"servers": None, "back": "settings"},

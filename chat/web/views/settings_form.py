@@ -30,8 +30,8 @@ class PersonaForm(NamedTuple):
     form: dict[str, Any]
 
 
-def personas(library: Library, typed: dict[str, str] | None = None) -> list[PersonaForm]:
-    """Every persona, the default first, and an empty form. `typed` fills the form that was refused."""
+def personas(library: Library, typed: dict[str, str] | None = None, wrong: str = "") -> list[PersonaForm]:
+    """Every persona, the default first, and an empty form. `typed` fills the form that was refused for `wrong`."""
     people = sorted(library.people.values(), key=lambda one: (not one.is_default, one.name.casefold()))
     shown = [_persona(person, len(people) == 1) for person in people]
     shown.append(
@@ -43,7 +43,7 @@ def personas(library: Library, typed: dict[str, str] | None = None) -> list[Pers
     )  # gone meanwhile: what was typed can become a new one
     return [
         one._replace(
-            is_open=True, form=_refused(one.form, typed), wrong="name" if _is_the_same(one, typed) else ""
+            is_open=True, form=_refused(one.form, typed), wrong=wrong if _is_the_same(one, typed) else ""
         )
         if typed and one.id == (refused or NEW)
         else one
