@@ -24,6 +24,9 @@ from typing import Any
 
 from tests.support.peer_acts import Act, Connection, Reply, json_body
 
+LAST_ROUNDS = 8
+"""Of the event loop, in which a connection that has only just come gets its task, which closes it."""
+
 
 class Unscripted(AssertionError):
     """The peer was asked something it had not been told an answer to."""
@@ -148,6 +151,10 @@ class Peer:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        for listening in server.sockets:
+            self._loop.remove_reader(listening.fileno())
+        for _ in range(LAST_ROUNDS):
+            await asyncio.sleep(0)
         server.close()
         for task in tasks:
             task.cancel()
