@@ -29,6 +29,7 @@ from chat.prompts import answers, templates
 from chat.settings import Settings, parse_base_url
 from chat.store.store import Store
 from chat.web.site import create_site
+from chat.web.views.ahead import Ahead
 from chat.web.wire import server_config
 
 log = get_logger(__name__)
@@ -91,7 +92,8 @@ def create_app(settings: Settings, *, port: int | None = None, clock: Clock | No
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.stopping, app.state.problem = None, None  # the first stream makes the one to stop by
         async with _noted(app), running_engine(settings, used_clock, (bound,)) as engine:
-            app.state.engine = engine
+            app.state.engine, app.state.ahead = engine, Ahead(engine)
+            engine.hub.reading_ahead = app.state.ahead.reading
             warming = asyncio.create_task(_warm(engine.gateway))
             yield
             warming.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import msgspec
@@ -201,6 +202,8 @@ class Hub:
         self._channels: dict[str | None, Channel] = {}
         self._open: dict[Subscription, None] = {}
         self.closed = False
+        self.reading_ahead: Callable[[str], AbstractContextManager[None]] = lambda chat_id: nullcontext()
+        """What is done for the tabs of a chat while the way is given to them."""
 
     def channel(self, chat_id: str | None) -> Channel:
         channel = self._channels.get(chat_id)
@@ -246,7 +249,8 @@ class Hub:
     async def give_way(self, chat_id: str) -> None:
         """Let the tabs of a chat fetch first what they were just told of; at once where nobody looks at it."""
         if self.channel(chat_id).subscribers:
-            await asyncio.sleep(TABS_S)
+            with self.reading_ahead(chat_id):
+                await asyncio.sleep(TABS_S)
 
     def restart(self, epoch: str) -> None:
         """The history is another one from here on: nothing of the old one is resumed, and everybody looks anew."""

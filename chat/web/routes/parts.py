@@ -13,10 +13,11 @@ from fastapi import APIRouter, Request, Response
 from chat.errors import Refused
 from chat.web.pages import engine_of, json_response, part, wants_json
 from chat.web.routes.travel import steps_json, steps_part
-from chat.web.routes.turns import LATEST, entries, status_part, story_around
+from chat.web.routes.turns import entries, status_part, story_around
+from chat.web.views.ahead import Ahead
 from chat.web.views.rail import item_json, rail
 from chat.web.views.status import as_json as status_json
-from chat.web.views.story import Story, read_story
+from chat.web.views.story import Story
 
 router = APIRouter()
 TURNS_MAX = 20
@@ -36,7 +37,8 @@ async def get_parts(request: Request) -> Response:
             f"At most {TURNS_MAX} turns can be asked for at once, and these parts: {', '.join(NAMES)}."
         )
     engine = engine_of(request)
-    head, story = engine.store.head, await read_story(engine, chat_id, limit=LATEST)
+    ahead: Ahead = request.app.state.ahead
+    head, story = engine.store.head, await ahead.latest(chat_id)
     known = {turn.id for turn in story.turns}
     stories = [await story_around(request, chat_id, turn) for turn in turns if turn not in known]
     found = [*filter(None, stories), story]

@@ -13,14 +13,12 @@ from chat.web.forms import check_storable, read_fields
 from chat.web.pages import engine_of, is_htmx, json_response, part, see_other, wants_json
 from chat.web.routes.chats import Number, chat_page, composer, story_view, unstored_notice
 from chat.web.views.status import as_json as status_json
-from chat.web.views.story import Story, read_story, read_with_drawer
+from chat.web.views.story import LATEST, Story, read_story, read_with_drawer
 from chat.web.views.transcript import WINDOW
 
 router = APIRouter()
 _TURNS_AFTER = 8
 """Steps shown after a turn that a link leads to, so that it can be read in its place."""
-LATEST = 6
-"""Turns that are read where only the last ones are asked for: a tab waits for them while the player does."""
 
 
 async def post_turn(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -34,11 +34,18 @@ if TYPE_CHECKING:
     from chat.store.reading import Reader
 
 
+LATEST = 6
+"""Turns that are read where only the last ones are asked for: a tab waits for them while the player does."""
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What one read transaction told beside the turns. `facts` is what the drawer tells, None where not asked for."""
+    """What one read transaction told beside the turns. `facts` is what the drawer tells, None where not asked for.
+
+    `kept` is the draft, None where all this was read ahead: a draft changes without an event.
+    """
 
     world: World
-    draft: str
+    kept: str | None
     places: dict[str, str]
     alternatives: dict[str, list[Alternative]]
     versions: dict[str, list[TurnVersion]]
@@ -94,6 +101,11 @@ class Story(Told, frozen=True, kw_only=True):
         return drawer(self.facts, attempt, full)
 
     @property
+    def draft(self) -> str:
+        assert self.kept is not None, "the story was read without its draft"
+        return self.kept
+
+    @property
     def you(self) -> str:
         return self.library.name_of(self.chat.you_id)
 
@@ -116,22 +128,49 @@ async def read_story(
     engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW
 ) -> Story:
     """The last turns before a step (None: the end of the story), without the drawer. Raises NotFound."""
-    return await _read(engine, chat_id, before, limit, None)
+    return story_of(engine, chat_id, await read_stored(engine, chat_id, before, limit))
 
 
 async def read_with_drawer(
     engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW, full: str = ""
 ) -> Story:
     """The same and what the drawer tells of now; `full` is a memory that is wanted whatever its age and length."""
-    return await _read(engine, chat_id, before, limit, full)
+    return story_of(engine, chat_id, await read_stored(engine, chat_id, before, limit, full))
 
 
-async def _read(engine: Engine, chat_id: str, before: int | None, limit: int, full: str | None) -> Story:
+class Stored(NamedTuple):
+    """What the database told of a chat, with the chat and the library as they were when it was asked."""
+
+    chat: Chat
+    library: Library
+    head: int
+    before: int | None
+    window: Transcript
+    told: Told
+
+    def without_draft(self) -> Stored:
+        return self._replace(told=replace(self.told, kept=None))
+
+
+async def read_stored(
+    engine: Engine,
+    chat_id: str,
+    before: int | None = None,
+    limit: int = transcript.WINDOW,
+    full: str | None = None,
+) -> Stored:
+    """The stored part of a story; what is happening in the chat is no part of it. Raises NotFound."""
     library, head = engine.store.library, engine.store.head
     chat = library.chats.get(chat_id)
     if chat is None:
         raise NotFound("There is no such chat.")
     window, told = await engine.store.read(lambda reader: _stored(reader, library, chat, before, limit, full))
+    return Stored(chat, library, head, before, window, told)
+
+
+def story_of(engine: Engine, chat_id: str, stored: Stored) -> Story:
+    """What was read, with what is happening in the chat now."""
+    chat, library, head, before, window, told = stored
     known = _with_unstored(engine, chat_id, window.turns)
     turns, text = _with_running(engine, chat_id, known) if before is None else (known, "")
     unstored = engine.unstored.get(chat_id)
@@ -162,7 +201,7 @@ async def _stored(
         facts = await read_facts(reader, library, chat, world, latest.turns, full)
     return window, Told(
         world=world,
-        draft=await views.draft(reader, f"composer:{chat.id}") or "",
+        kept=await views.draft(reader, f"composer:{chat.id}") or "",
         places=await _places(reader, world, window.turns),
         alternatives=await views.alternatives(reader, library, chat.id, window.turns),
         versions=await views.versions(reader, [turn.id for turn in window.turns]),
