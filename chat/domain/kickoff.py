@@ -22,7 +22,7 @@ from chat.domain.events import (
     library,
     story,
 )
-from chat.domain.segments import parse_segments
+from chat.domain.segments import ASIDE, Segment, parse_segments
 
 if TYPE_CHECKING:
     from chat.domain.world import World
@@ -114,10 +114,11 @@ def confirm(
     names: dict[str, str],
     new_id: Callable[[], str],
     earlier: World | None = None,
+    aside: str = ASIDE,
 ) -> Started:
     """The chat, its place, activities, presence, scene, feelings and opening, in one go.
 
-    `earlier` is the world of the chat the feelings are carried over from.
+    `earlier` is the world of the chat the feelings are carried over from, `aside` what opens an aside.
     """
     chat_id, branch_id = draft.draft_id or new_id(), new_id()
     created = ChatCreated(
@@ -131,7 +132,8 @@ def confirm(
     told = [*_setting(draft, bot, new_id), *_feelings(draft, bot, earlier)]
     scene_id = next(event.scene_id for event in told if isinstance(event, SceneOpened))
     if draft.opening.strip():
-        told.append(_opening(draft, bot, scene_id, names, new_id))
+        segments = parse_segments(draft.opening, names, aside)
+        told.append(_opening(draft, bot, scene_id, segments, new_id))
     return Started(chat_id, [library(created), *story(chat_id, branch_id, 1, *told)])
 
 
@@ -189,13 +191,17 @@ def _feelings(draft: KickoffDraft, bot: Bot, earlier: World | None) -> list[Stor
 
 
 def _opening(
-    draft: KickoffDraft, bot: Bot, scene_id: str, names: dict[str, str], new_id: Callable[[], str]
+    draft: KickoffDraft,
+    bot: Bot,
+    scene_id: str,
+    segments: tuple[Segment, ...],
+    new_id: Callable[[], str],
 ) -> AssistantTurn:
     return AssistantTurn(
         turn_id=new_id(),
         speaker=NARRATOR,
         text=draft.opening,
-        segments=parse_segments(draft.opening, names),
+        segments=segments,
         present=tuple(sorted((draft.you_id, bot.id))),
         scene_id=scene_id,
         at=draft.start_at,

@@ -2,14 +2,15 @@
 
 One pass, linear in the text; the segments always join to the input. Where the marks are ambiguous the reading
 that fewer ears hear wins: an open `((` or a whisper to a name nobody bears never becomes something everyone
-hears.
+hears. What opens an aside is the player's choice.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -45,29 +46,64 @@ BLANKS = (  # all other white space, and what takes no room at all
     "\u200b\u200c\u200d\u200e\u200f\u202f\u205f\u2060\u3000\ufeff"
 )
 _BLANK = f"[{BLANKS}]*"
-_MARK = re.compile(rf'[{LINE_ENDS}(*"“”„«»「」『』]')
+_MARKS = f'{LINE_ENDS}*"“”„«»「」『』'
 _BREAK = re.compile(rf"(?:\r\n|[{LINE_ENDS}])(?P<empty>{_BLANK}[{LINE_ENDS}])?")
 _COMMAND = re.compile(rf"{_BLANK}/(?P<word>whisper|think|narrate)(?!\w)", re.IGNORECASE)
 _COMMANDS: dict[str, Kind] = {"whisper": "whisper", "think": "thought", "narrate": "direction"}
 _ONE_LINE = frozenset(_COMMANDS.values())
-_OPEN_ASIDE = re.compile(r"\({2,}")
 _STARS = re.compile(r"\*+")
-_PARENS = re.compile(r"\({2,}|\){2,}")
 _CLOSERS = {'"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}
 _QUOTED_NAME = re.compile(rf'["“„«]([^"“”«»{LINE_ENDS}]*)["“”»]')
 _CUE_GAP = re.compile(r"[ \t\u00a0:,]*")
+ASIDE = "(("
+_MIRRORED = str.maketrans("()[]{}<>", ")(][}{><")
 
 
-def parse_segments(text: str, names: Mapping[str, str] = {}) -> tuple[Segment, ...]:
-    """`names` maps display names to entity ids and is matched without regard to case, longest name first."""
-    return _Scanner(text, names).segments()
+def parse_segments(text: str, names: Mapping[str, str] = {}, aside: str = ASIDE) -> tuple[Segment, ...]:
+    """`names` maps display names to entity ids and is matched without regard to case, longest name first.
+
+    `aside` is what opens an aside. Its mirror image closes it, as `]]` does `[[`; a mark that has none (`//`) closes
+    itself, or ends with its line.
+    """
+    return _Scanner(text, names, _aside_marks(aside)).segments()
+
+
+def closing(aside: str) -> str:
+    """What closes an aside that this opens; the same again where there is no mirror image."""
+    image = aside[::-1].translate(_MIRRORED)
+    return aside if any(letter.isalnum() for letter in aside) else image
+
+
+class _AsideMarks(NamedTuple):
+    """`any` finds every mark of a text, `either` what opens or ends an aside; `size` characters count as one."""
+
+    any: re.Pattern[str]
+    opens: re.Pattern[str]
+    either: re.Pattern[str]
+    size: int
+    is_paired: bool
+
+
+@lru_cache(maxsize=16)
+def _aside_marks(aside: str) -> _AsideMarks:
+    unit = aside[0] if aside == aside[0] * len(aside) else aside
+    least = len(aside) // len(unit)
+    opens, closes = (f"(?:{re.escape(one)}){{{least},}}" for one in (unit, closing(unit)))
+    is_paired = closing(aside) != aside
+    return _AsideMarks(
+        any=re.compile(f"[{_MARKS}{re.escape(aside[0])}]"),
+        opens=re.compile(opens),
+        either=re.compile(f"(?P<opens>{opens})|{closes if is_paired else f'[{LINE_ENDS}]'}"),
+        size=len(aside),
+        is_paired=is_paired,
+    )
 
 
 class _Scanner:
     """Walks over the marks once. `_mode` is the kind being read, `_closers` the quotes that would end it."""
 
-    def __init__(self, text: str, names: Mapping[str, str]) -> None:
-        self._text = text
+    def __init__(self, text: str, names: Mapping[str, str], asides: _AsideMarks) -> None:
+        self._text, self._asides = text, asides
         self._names = sorted(
             ((name.strip().casefold(), entity) for name, entity in names.items() if name.strip()),
             key=lambda pair: (-len(pair[0]), pair),
@@ -83,7 +119,7 @@ class _Scanner:
 
     def segments(self) -> tuple[Segment, ...]:
         position = self._command(0)
-        while mark := _MARK.search(self._text, position):
+        while mark := self._asides.any.search(self._text, position):
             position = self._step(mark[0], mark.start())
         self._cut(len(self._text))
         if self._lead:
@@ -92,8 +128,8 @@ class _Scanner:
 
     def _step(self, mark: str, place: int) -> int:
         """Deals with the mark at `place`; returns where to read on."""
-        if mark == "(":
-            return self._aside(place)
+        if opening := self._asides.opens.match(self._text, place):
+            return self._aside(opening)
         if mark == "*":
             return self._star(place)
         if mark in LINE_ENDS:
@@ -174,26 +210,29 @@ class _Scanner:
         following = self._text[place : place + 1]
         return not following or following.isspace() or following in ":,"
 
-    def _aside(self, place: int) -> int:
+    def _aside(self, opening: re.Match[str]) -> int:
         """An aside breaks out of everything; what it interrupted goes on behind it, to the same ears."""
-        opening = _OPEN_ASIDE.match(self._text, place)
-        if not opening:
-            return place + 1
         mode, closers, to = self._mode, self._closers, self._to
-        self._cut(place, "ooc")
-        end = self._aside_end(opening)
+        self._cut(opening.start(), "ooc")
+        end = self._aside_end(opening) if self._asides.is_paired else self._aside_on_its_line(opening.end())
         self._cut(end, mode, closers)
         self._to = to
         return end
 
     def _aside_end(self, opening: re.Match[str]) -> int:
         """Pairs are counted, single brackets (and smileys) are not; an aside left open runs to the end."""
-        depth = len(opening[0]) // 2
-        for run in _PARENS.finditer(self._text, opening.end()):
-            depth += len(run[0]) // 2 * (1 if run[0][0] == "(" else -1)
+        depth = len(opening[0]) // self._asides.size
+        for run in self._asides.either.finditer(self._text, opening.end()):
+            depth += len(run[0]) // self._asides.size * (1 if run["opens"] else -1)
             if depth <= 0:
                 return run.end()
         return len(self._text)
+
+    def _aside_on_its_line(self, start: int) -> int:
+        end = self._asides.either.search(self._text, start)
+        if end is None:
+            return len(self._text)
+        return end.end() if end["opens"] else end.start()
 
     def _quote(self, mark: str, place: int) -> int:
         if self._mode == "dialogue" and mark in self._closers:

@@ -16,6 +16,7 @@ from chat.domain.exchange import Ending, Moment
 from chat.domain.turns import Turn
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
+from chat.engine.hearing import segments_of
 from chat.engine.narrate import Told
 from chat.engine.prepare import Prepared
 from chat.engine.rewording import memories_of, visible
@@ -193,8 +194,9 @@ async def close(engine: Engine, started: Event) -> None:
     assert isinstance(started.data, ContinuationStarted)
     turn_id, chat_id = started.data.turn_id, started.stream.removeprefix("chat:")
     journal = engine.store.reply_journal(turn_id)
-    names = engine.names_of(engine.store.library.chats[chat_id])
-    ending = interrupted(started.data.model, journal.read().strip(), names)
+    text = journal.read().strip()
+    segments = segments_of(engine, engine.store.library.chats[chat_id], text)
+    ending = interrupted(started.data.model, text, segments)
     moment = Moment(started.branch_id or "", started.step or 0, "", "", ())
 
     def closed(state: State) -> list[NewEvent]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from chat.clock import Clock
 from chat.domain import chats
-from chat.domain.chats import Chat
 from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
 from chat.engine import (
@@ -371,15 +370,6 @@ class Engine:
 
     def new_run(self, chat_id: str, idempotency_key: str = "") -> Run:
         return Run(chat_id, self.clock.new_id(), self.hub, self.clock, idempotency_key)
-
-    def names_of(self, chat: Chat) -> dict[str, str]:
-        """Display name to entity id for everyone in a chat, for reading whispers; a first name where it is clear."""
-        library = self.store.library
-        names = {library.name_of(entity): entity for entity in (*chat.bot_ids, chat.you_id)}
-        firsts = [name.split()[0] for name in names if name.split()]
-        return {
-            name.split()[0]: one for name, one in names.items() if firsts.count(name.split()[0]) == 1
-        } | names
 
     async def close_interrupted(self, chat_id: str) -> None:
         await recovery.close_interrupted(self, chat_id)

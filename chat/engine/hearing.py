@@ -1,24 +1,39 @@
-"""What a bot heard of a turn, worked out once for each turn and bot; prompts ask for the same turns again and again.
+"""Who is spoken to in a text, and what a bot heard of a turn.
 
-A pure function with a memory: the memory is looked up by id and used only when the whole turn is still the same.
+The latter is worked out once for each turn and bot, because prompts ask for the same turns again and again: a pure
+function with a memory, which is looked up by id and used only when the whole turn is still the same.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chat.domain import likeness, voices
+from chat.domain.chats import Chat
+from chat.domain.segments import Segment, parse_segments
 from chat.domain.turns import Turn
 from chat.domain.witness import witnessed_text, witnesses
 from chat.llm.tokens import count_tokens
 from chat.prompts.excerpts import excerpt
 
+if TYPE_CHECKING:
+    from chat.engine.engine import Engine
+
 _KEPT, _COUNTS_KEPT = 512, 2048
 
 count = lru_cache(maxsize=_COUNTS_KEPT)(count_tokens)
 """Token counts of pieces that come back turn after turn."""
+
+
+def segments_of(engine: Engine, chat: Chat, text: str) -> tuple[Segment, ...]:
+    """The text as the player's marks split it; a whisper finds all in the chat, by first name where that is clear."""
+    library = engine.store.library
+    names = {library.name_of(entity): entity for entity in (*chat.bot_ids, chat.you_id)}
+    firsts = [name.split()[0] for name in names if name.split()]
+    clear = {name.split()[0]: one for name, one in names.items() if firsts.count(name.split()[0]) == 1}
+    return parse_segments(text, clear | names, engine.settings.ooc_marker)
 
 
 class Hearing(NamedTuple):

@@ -13,11 +13,10 @@ from chat.domain import chats
 from chat.domain.chats import Chat
 from chat.domain.events import ledger
 from chat.domain.people import is_you
-from chat.domain.segments import parse_segments
 from chat.domain.witness import witnessed_text
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
-from chat.engine.hearing import count, hear
+from chat.engine.hearing import count, hear, segments_of
 from chat.errors import EmptyReply, ProviderError, Refused, TurnRunning
 from chat.llm.calls import Message
 from chat.llm.narration import Narration
@@ -155,7 +154,7 @@ async def _messages(engine: Engine, chat: Chat, begun: str) -> list[Message]:
         window = await views.transcript(reader, library, chat.id, limit=TURNS_READ)
     you = library.people[chat.you_id]
     heard = [(library.name_of(turn.speaker), hear(turn, you.id).text) for turn in window.turns]
-    own = parse_segments(begun[-TYPED_CHARS:], engine.names_of(chat))
+    own = segments_of(engine, chat, begun[-TYPED_CHARS:])
     return impersonate_messages(
         you=you.name,
         persona="\n".join(filter(None, (you.pronouns, you.persona, you.appearance))),

@@ -91,7 +91,8 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
             made.append(draft.draft_id)
             return []
         earlier = state.world(draft.source_chat_id) if draft.source_chat_id in state.library.chats else None
-        started = kickoff.confirm(draft, bot, names, engine.clock.new_id, earlier)
+        marked = engine.settings.ooc_marker
+        started = kickoff.confirm(draft, bot, names, engine.clock.new_id, earlier, marked)
         made.append(started.chat_id)
         return started.events
 

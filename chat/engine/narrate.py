@@ -15,8 +15,8 @@ import msgspec
 from chat.domain import exchange
 from chat.domain.events import NewEvent
 from chat.domain.exchange import Ending
-from chat.domain.segments import parse_segments
 from chat.engine import prepare
+from chat.engine.hearing import segments_of
 from chat.engine.keeping import Keeping
 from chat.engine.prepare import Prepared
 from chat.engine.reasons import INTERRUPTED
@@ -228,7 +228,7 @@ def ending_of(
     is_cut = run.narration is not None and run.narration.finish == "length"
     return Ending(
         text=kept,
-        segments=parse_segments(kept, engine.names_of(chat)),
+        segments=segments_of(engine, chat, kept),
         truncated=reason != "complete" or is_cut,
         stop_reason=reason,
         error_code=code,

@@ -14,11 +14,11 @@ from chat.domain.chats import Chat
 from chat.domain.exchange import unanswered
 from chat.domain.places import Place
 from chat.domain.recall import Found, Recalled
-from chat.domain.segments import Segment, parse_segments
+from chat.domain.segments import Segment
 from chat.domain.turns import Turn, is_spoken
 from chat.domain.witness import directions, witnessed_text
 from chat.engine.context import Context, Wanted, read_ahead, read_context
-from chat.engine.hearing import count, hear
+from chat.engine.hearing import count, hear, segments_of
 from chat.errors import DoesNotFit, Refused
 from chat.llm.calls import Message
 from chat.prompts.assemble import assemble
@@ -154,7 +154,7 @@ async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
     chat = library.chats.get(chat_id)
     if chat is None:
         return
-    segments = parse_segments(draft, engine.names_of(chat))
+    segments = segments_of(engine, chat, draft)
     if not is_spoken(segments):
         await read_ahead(engine.store, chat_id, chat.bot_ids[0], engine.anticipation)
         return

@@ -16,6 +16,7 @@ from chat.domain.lineage import is_visible
 from chat.domain.turns import Turn, is_spoken
 from chat.engine import continuing, digest, scenes
 from chat.engine.entry import UNANSWERED_MAX
+from chat.engine.hearing import segments_of
 from chat.engine.scenes import Closed
 from chat.engine.turn import interrupted, unstarted
 from chat.errors import ChatError
@@ -77,7 +78,7 @@ async def _close_unanswered(engine: Engine, chat_id: str) -> None:
             return []
         moment = exchange.next_moment(state.world(chat_id), chat)
         speaker = chat.bot_ids[0]
-        reply = exchange.finish(chat_id, moment, reply_id, speaker, said.id, interrupted("", "", {}))
+        reply = exchange.finish(chat_id, moment, reply_id, speaker, said.id, interrupted("", "", ()))
         begun = unstarted(chat_id, moment, reply_id, speaker, said.id)
         return [*begun, *exchange.story_of(chat_id, moment, reply)]
 
@@ -165,7 +166,7 @@ async def close_turn(engine: Engine, turn: Turn) -> None:
     chat = engine.store.library.chats[turn.chat_id]
     unstored = engine.unstored.get(turn.chat_id)
     text = unstored.text if unstored and unstored.turn_id == turn.id else journal.read().strip()
-    ending = interrupted(turn.model, text, engine.names_of(chat))
+    ending = interrupted(turn.model, text, segments_of(engine, chat, text))
     await engine.store.execute(lambda state: _closed(engine, state, turn, ending), caused_by=turn.id)
     journal.remove()
     engine.unstored.pop(turn.chat_id, None)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from chat.domain import chats, rewording
 from chat.domain.events import MemoryKeyed, MemoryRewritten, NewEvent, StoryPayload, story
 from chat.domain.lineage import is_visible
-from chat.domain.segments import Segment, parse_segments
+from chat.domain.segments import Segment
 from chat.domain.turns import Turn, check_text
 from chat.engine.entry import UNANSWERED_MAX
+from chat.engine.hearing import segments_of
 from chat.errors import NotFound, Refused, Stale, TurnRunning
 from chat.store.state import State
 
@@ -35,7 +36,7 @@ async def edit(engine: Engine, chat_id: str, turn_id: str, prose: str, seen: int
             "A reply is being written; stop it first, then change the turn.", turn_id=run.reply_id
         )
     await engine.close_interrupted(chat_id)
-    segments = parse_segments(text, engine.names_of(chat))
+    segments = segments_of(engine, chat, text)
     undigested: list[str] = []
 
     def edited(state: State) -> list[NewEvent]:

@@ -16,9 +16,9 @@ from chat.domain.chats import Chat
 from chat.domain.events import NewEvent, SceneOpened, story
 from chat.domain.history import AGAIN, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.lineage import branch_at, owner_of
-from chat.domain.segments import parse_segments
 from chat.domain.turns import Turn, check_text, is_spoken
 from chat.engine import last_action, recovery
+from chat.engine.hearing import segments_of
 from chat.engine.rewording import taken_along, visible
 from chat.engine.run import Run
 from chat.engine.turn import start_reply
@@ -302,7 +302,7 @@ async def _said_again(
 ) -> str:
     """A fork right before one's own turn, and that turn in other words. Returns who is to answer."""
     speakers: list[str] = []
-    segments = parse_segments(text, engine.names_of(chat))
+    segments = segments_of(engine, chat, text)
     new_id = engine.clock.new_id()
 
     def forked(state: State) -> list[NewEvent]:

@@ -15,12 +15,13 @@ from chat.domain import chats, exchange
 from chat.domain.chats import Chat
 from chat.domain.events import NewEvent, ledger
 from chat.domain.exchange import Ending, Moment
-from chat.domain.segments import parse_segments
+from chat.domain.segments import Segment
 from chat.domain.turns import check_text, is_spoken
 from chat.domain.witness import witnessed_text
 from chat.engine import narrate, prepare
 from chat.engine.calls import call_finished
 from chat.engine.entry import UNANSWERED_MAX, Accepted, Entry, posted_before
+from chat.engine.hearing import segments_of
 from chat.engine.reasons import INTERNAL, INTERRUPTED, STOP_REASONS
 from chat.engine.run import Run
 from chat.errors import ChatError, StoreError
@@ -53,7 +54,7 @@ async def take_turn(engine: Engine, chat_id: str, prose: str, idempotency_key: s
     text = check_text(prose, engine.settings.limits.turn_chars)
     chat = chats.known(engine.store.library.chats.get(chat_id))
     run = engine.new_run(chat_id, idempotency_key)
-    entry = Entry(engine, run, chat.bot_ids[0], text, parse_segments(text, engine.names_of(chat)))
+    entry = Entry(engine, run, chat.bot_ids[0], text, segments_of(engine, chat, text))
     try:
         engine.runs.reserve(run)
     except ChatError:
@@ -132,17 +133,17 @@ async def _reply(engine: Engine, run: Run, tell: Tell, keep: Keep) -> None:
             told = await tell(engine, run)
             ending = told.ending
         except ChatError as problem:
-            ending = _failed(run, problem.code, problem.message, problem.next_step)
+            ending = _failed(engine, run, problem.code, problem.message, problem.next_step)
         except Exception:
             log.exception("reply_failed")
-            ending = _failed(run, "internal", INTERNAL.message, INTERNAL.next_step)
+            ending = _failed(engine, run, "internal", INTERNAL.message, INTERNAL.next_step)
         await _end(engine, run, ending, told, keep)
 
 
-def _failed(run: Run, code: str, message: str, next_step: str) -> Ending:
+def _failed(engine: Engine, run: Run, code: str, message: str, next_step: str) -> Ending:
     return Ending(
         text=run.text,
-        segments=parse_segments(run.text),
+        segments=segments_of(engine, engine.store.library.chats[run.chat_id], run.text),
         truncated=True,
         stop_reason="error",
         error_code=code,
@@ -232,11 +233,11 @@ def unstarted(
     return exchange.start(chat_id, moment, reply_id, speaker, reply_to=reply_to, **nothing)
 
 
-def interrupted(model: str, text: str, names: dict[str, str]) -> Ending:
+def interrupted(model: str, text: str, segments: tuple[Segment, ...]) -> Ending:
     """The ending of a reply whose program was killed: what the journal still had."""
     return Ending(
         text=text,
-        segments=parse_segments(text, names),
+        segments=segments,
         truncated=True,
         stop_reason="error",
         error_code="interrupted",

@@ -52,6 +52,9 @@ MARKS = (
 MARKED = st.lists(st.sampled_from(MARKS), max_size=40).map("".join)
 
 
+OWN_MARKS = ("[[", "//", "{{", "/*", "<", "#", "OOC:", "(:", "*", '"', "^-", "((")
+
+
 def kinds(text: str) -> list[str]:
     return [segment.kind for segment in parse_segments(text, NAMES)]
 
@@ -170,6 +173,8 @@ def test_segments_survive_the_way_through_the_log() -> None:
 PATHOLOGICAL: list[Callable[[int], str]] = [
     lambda n: "((" * n,
     lambda n: "((a))" * n,
+    lambda n: "//a" * n,
+    lambda n: "/*" * n,
     lambda n: '"' * n,
     lambda n: "“" * n,
     lambda n: "*a " * n,
@@ -188,11 +193,12 @@ def test_the_number_of_searches_grows_only_with_the_text(
     make: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counts the places passed over: twice the text may cost about twice, never four times."""
-    costs = [_cost(make(size), monkeypatch) for size in (500, 1000, 2000)]
-    assert all(larger <= 2.2 * smaller + 50 for smaller, larger in pairwise(costs))
+    for aside in ("((", "//", "/*"):
+        costs = [_cost(make(size), aside, monkeypatch) for size in (500, 1000, 2000)]
+        assert all(larger <= 2.2 * smaller + 50 for smaller, larger in pairwise(costs))
 
 
-def _cost(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
+def _cost(text: str, aside: str, monkeypatch: pytest.MonkeyPatch) -> int:
     class Counting:
         def __init__(self, pattern: object) -> None:
             self.pattern, self.passed = pattern, 0
@@ -207,12 +213,12 @@ def _cost(text: str, monkeypatch: pytest.MonkeyPatch) -> int:
                 self.passed += 1
                 yield found
 
-    mark, parens = Counting(scanner._MARK), Counting(scanner._PARENS)
+    marks = scanner._aside_marks(aside)
+    counting = marks._replace(any=Counting(marks.any), either=Counting(marks.either))  # type: ignore[arg-type]
     with monkeypatch.context() as patch:
-        patch.setattr(scanner, "_MARK", mark)
-        patch.setattr(scanner, "_PARENS", parens)
-        parse_segments(text, NAMES)
-    return mark.passed + parens.passed
+        patch.setattr(scanner, "_aside_marks", lambda aside: counting)
+        parse_segments(text, NAMES, aside)
+    return counting.any.passed + counting.either.passed  # type: ignore[attr-defined, no-any-return]
 
 
 @given(text=st.text('ab "*\n((', max_size=40), chars=st.integers(0, 45))
@@ -221,3 +227,35 @@ def test_what_lies_beyond_a_place_joins_to_the_rest_of_the_text(text: str, chars
     rest = segments_after(whole, chars)
     assert "".join(one.text for one in rest) == text[chars:]
     assert rest == whole[len(whole) - len(rest) :] or rest[0].text == text[chars:][: len(rest[0].text)]
+
+
+@pytest.mark.parametrize(
+    ("aside", "text", "expected"),
+    [
+        ("[[", 'a [[b [[c]] "d"]] e ((f))', ["a ", '[[b [[c]] "d"]] ', "e ((f))"]),
+        ("[[", "a [b] [[c\nd", ["a [b] ", "[[c\nd"]),
+        ("/*", "a /* b */ c", ["a ", "/* b */ ", "c"]),
+        ("//", "// b\nc //d// e", ["// b\n", "c ", "//d// ", "e"]),
+        ("OOC:", "a\nOOC: b\nc", ["a\n", "OOC: b\n", "c"]),
+        ("<", "a <b> c", ["a ", "<b> ", "c"]),
+    ],
+)
+def test_an_aside_can_have_other_marks(aside: str, text: str, expected: list[str]) -> None:
+    found = parse_segments(text, NAMES, aside)
+    assert [segment.text for segment in found] == expected
+    mine = [segment.text for segment in found if segment.kind == "ooc"]
+    assert mine == [words for words in expected if words.startswith(aside)]
+
+
+@given(
+    aside=st.sampled_from(OWN_MARKS),
+    marks=st.lists(st.sampled_from((*MARKS, *OWN_MARKS, "]]", "}}", "*/", ">")), max_size=40),
+)
+def test_whatever_opens_an_aside_the_segments_join_and_nobody_else_hears_it(
+    aside: str, marks: list[str]
+) -> None:
+    text = "".join(marks)
+    found = parse_segments(text, NAMES, aside)
+    assert "".join(segment.text for segment in found) == text
+    if not any(letter in aside for letter in '*"/'):  # those begin something else as well
+        assert not any(aside in one.text for one in found if one.kind != "ooc" and not one.cue)

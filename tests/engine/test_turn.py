@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from chat.engine.hearing import segments_of
 from chat.errors import BlankText, DoesNotFit, NotFound, TextNotStorable, TextTooLong, TurnRunning
 from chat.store import views
 from tests.engine.conftest import Stage, asked
@@ -209,6 +210,7 @@ async def test_every_call_of_a_model_is_in_the_ledger(stage: Stage) -> None:
 async def test_a_whisper_by_first_name_reaches_the_one_who_bears_it(stage: Stage, peer: Peer) -> None:
     library = stage.engine.store.library
     chat = replace(library.chats[stage.first], bot_ids=(stage.mira, stage.tomas))
-    assert stage.engine.names_of(chat)["Tomas"] == stage.tomas
+    (whisper,) = segments_of(stage.engine, chat, "/whisper Tomas the tide turns at nine")
+    assert whisper.to == (stage.tomas,)
     await stage.say("/whisper Mira the tide turns at nine")
     assert "the tide turns at nine" in asked(peer).text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer
-from tests.web.conftest import HTMX, JSON, Visitor
+from tests.web.conftest import HTMX, JSON, Visitor, visiting
 
 
 def _prompts(peer: Peer) -> list[str]:
@@ -110,3 +112,28 @@ async def _note(visitor: Visitor, chat_id: str, **fields: str) -> int:
 async def _words(visitor: Visitor, chat_id: str) -> str:
     words: str = (await visitor.json(f"/chats/{chat_id}/drawer"))["note"]
     return words
+
+
+async def test_the_mark_of_an_aside_is_the_players_choice(tmp_path: Path, peer: Peer) -> None:
+    connection = {"base_url": peer.base_url, "narrative_model": "peer-model"}
+    async for visitor in visiting(tmp_path / "own", connection=connection, ooc_marker="//"):
+        chat_id = await visitor.chat(opening="Fog. // an opening secret")
+        reply_id = (await visitor.say(chat_id, '"Look." // a first secret\n((Now.))')).json()["reply_id"]
+        again = f"/chats/{chat_id}/turns/{reply_id}/regenerate"
+        await visitor.post(again, JSON, prose='"Look there." // a second secret')
+        await visitor.settled(chat_id)
+        turn = (await visitor.turns(chat_id))[1]["id"]
+        await visitor.post(f"/chats/{chat_id}/turns/{turn}/edit", JSON, prose='"Oh." // a third secret')
+        await visitor.client.put(f"/chats/{chat_id}/draft", data={"prose": '"And?" // a fourth secret'})
+        await visitor.post(f"/chats/{chat_id}/impersonate", JSON, prose='"And?" // a fourth secret')
+        await visitor.say(chat_id, '"And now?"')
+        asked = str(peer.bodies())
+        assert "Look there." in asked
+        assert "((Now.))" in asked, "another mark is no mark"
+        assert "secret" not in asked
+        page = await visitor.get(f"/chats/{chat_id}")
+        assert "//asides// no bot sees" in page.by_id("how-to-write").text
+        assert [one.text for one in page.by_id("transcript").all("span", cls="ooc")] == [
+            "// an opening secret",
+            "// a third secret",
+        ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from chat.domain.segments import closing
 from chat.store import views
 from chat.web.failures import Notice
 from chat.web.forms import read_fields
@@ -174,11 +175,13 @@ def story_json(story: Story) -> dict[str, Any]:
 
 
 def composer(request: Request, story: Story, text: str | None = None) -> dict[str, Any]:
-    """The box: whose words it takes, and what stands in it."""
+    """The box: whose words it takes, what stands in it, and how to write."""
+    marker = engine_of(request).settings.ooc_marker
     return {
         "key": engine_of(request).clock.new_id(),
         "you": story.you,
         "text": story.draft if text is None else text,
+        "aside": f"{marker}asides{closing(marker)}",
         "locked": story.status.turn_id is not None,
         "is_drafting": story.status.is_draft,
     }
