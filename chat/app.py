@@ -49,7 +49,7 @@ async def running_engine(
         door = Endpoint("demo", demo.start(), SecretStr(token))
         store = await Store.open(settings, clock, serving=True)
         try:
-            gateway = Gateway(clock, _policy(settings))
+            gateway = Gateway(clock, _policy(settings), settings.timeouts.request_s)
             engine = Engine(settings, store, gateway, clock, door)
             engine.own_ports = (*own_ports, parse_base_url(door.base_url).port)
             await engine.start()

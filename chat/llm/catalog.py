@@ -22,6 +22,7 @@ MAX_PAGES = 40
 _PER_PAGE = 1_000
 _MAX_BYTES = 20_000_000
 _MAX_ID = 200
+_LONGEST_S = 300.0  # patience ends it before
 _CONTEXT_KEYS = (
     "context_length",
     "max_context_length",
@@ -78,7 +79,7 @@ async def _get(wire: Wire, endpoint: Endpoint, patience: Patience, params: dict[
     async with patience.wait():
         response = await wire.get(endpoint, "models", params)
         try:
-            body = await read_capped(response.read, response.encoding, _MAX_BYTES, timeout_s=60.0)
+            body = await read_capped(response.read, response.encoding, _MAX_BYTES, _LONGEST_S)
         finally:
             await response.close()
     patience.heard()

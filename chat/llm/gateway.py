@@ -23,8 +23,10 @@ from chat.llm.wire import Wire
 
 
 class Gateway:
-    def __init__(self, clock: Clock, policy: Policy | None = None) -> None:
-        self._clock = clock
+    """`request_s` bounds a whole request that does not stream."""
+
+    def __init__(self, clock: Clock, policy: Policy | None = None, request_s: float = 60.0) -> None:
+        self._clock, self._request_s = clock, request_s
         self._policy = policy or Policy()
         self._wire = Wire(clock)
         self._quirks = QuirkBook()
@@ -47,12 +49,14 @@ class Gateway:
 
     async def list_models(self, endpoint: Endpoint) -> list[ModelInfo]:
         """What the server offers, in its order. Raises ProviderError."""
-        patience = Patience(self._clock, endpoint, first_token_s=15.0, between_tokens_s=15.0, total_s=60.0)
-        return await list_models(self._wire, endpoint, patience)
+        return await self._list(endpoint, self._request_s)
 
     async def glance(self, endpoint: Endpoint, within_s: float) -> list[ModelInfo]:
         """What a server that may not be there lists, asked for no longer than this. Raises ProviderError."""
         await self._wire.ready()
+        return await self._list(endpoint, within_s)
+
+    async def _list(self, endpoint: Endpoint, within_s: float) -> list[ModelInfo]:
         patience = Patience(
             self._clock, endpoint, first_token_s=within_s, between_tokens_s=within_s, total_s=within_s
         )

@@ -36,7 +36,9 @@ class _Section(BaseModel):
 class Timeouts(_Section):
     """Seconds after which waiting ends."""
 
-    request_s: float = Field(60, ge=10, le=300, description="Connecting, and requests that do not stream")
+    request_s: float = Field(
+        60, ge=10, le=300, description="A whole request that does not stream, such as the list of models"
+    )
     first_token_s: float = Field(180, ge=1, le=3600, description="Until the first token; models load slowly")
     slow_s: float = Field(30, ge=1, le=600, description="Until the page says that it takes long")
     between_tokens_s: float = Field(30, ge=1, le=600, description="Silence inside a reply")
@@ -82,7 +84,7 @@ class Retries(_Section):
 
 
 class Breaker(_Section):
-    """When to stop asking a server that keeps failing."""
+    """When to stop asking a server that keeps failing. Read and checked, but nothing goes by it yet."""
 
     failure_threshold: int = Field(5, ge=1, le=20, description="Failures in a row that open the breaker")
     recovery_s: float = Field(30, ge=5, le=300, description="Seconds until it is tried again")
@@ -108,7 +110,11 @@ class Settings(BaseSettings):
     port: int = Field(8321, ge=0, le=65535, description="Port; when it is busy, the next free one")
     app_env: Literal["development", "staging", "production"] = Field("development", description="Sort of run")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least to log")
-    ooc_marker: str = Field("((", pattern=r"^\S{1,4}$", description="Opens an aside that no model sees")
+    ooc_marker: str = Field(
+        "((",
+        pattern=r"^\S{1,4}$",
+        description="Opens an aside that no model sees; its mirror image closes it, else the end of the line",
+    )
     connection: Connection = Connection()
     timeouts: Timeouts = Timeouts()
     budget: PromptBudget = PromptBudget()

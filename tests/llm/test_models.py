@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from chat.clock import Clock
-from chat.errors import BadResponse, ProviderAuth, ProviderError, ProviderUnavailable
+from chat.errors import BadResponse, ProviderAuth, ProviderError, ProviderUnavailable, TimedOut
 from chat.llm.calls import ClassifyRequest, Endpoint, ModelInfo
 from chat.llm.gateway import Gateway
 from chat.llm.probe import Weather
 from tests.support.peer import Peer, Received
-from tests.support.peer_acts import Act, Answer, Raw, Redirect, Reply, Status, asked_for, json_body
+from tests.support.peer_acts import Act, Answer, Raw, Redirect, Reply, Silence, Status, asked_for, json_body
 
 LISTS: dict[str, tuple[Any, list[ModelInfo]]] = {
     "openai": ({"object": "list", "data": [{"id": "a"}, {"id": "b"}]}, [ModelInfo("a"), ModelInfo("b")]),
@@ -127,6 +127,17 @@ async def test_a_list_that_cannot_be_had_says_why(
         await gateway.list_models(endpoint)
     assert caught.value.next_step
     assert "sk-canary" not in caught.value.message
+
+
+@pytest.mark.parametrize("act", [Silence(), Silence(headers=True)])
+async def test_a_list_that_does_not_come_is_waited_for_as_long_as_a_request_may_take(
+    act: Act, peer: Peer, endpoint: Endpoint
+) -> None:
+    hurried = Gateway(Clock(), request_s=0.2)
+    peer.script(act, on="/v1/models")
+    with pytest.raises(TimedOut, match=r"0\.2 seconds"):
+        await hurried.list_models(endpoint)
+    await hurried.close()
 
 
 def capable(received: Received) -> Act:
