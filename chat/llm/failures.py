@@ -33,6 +33,7 @@ from chat.errors import (
 from chat.llm.calls import Endpoint
 
 _QUOTED = 300
+_ENDS = (".", "!", "?", "…", "。", "！", "？")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 RETRY_AFTER_CAP_S = 600.0
 _CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error", "context_window_exceeded"}
@@ -77,6 +78,11 @@ def quoted(text: str, endpoint: Endpoint) -> str:
     line = " ".join(_UNPRINTABLE.sub(" ", text[:5000]).split())
     line = redact(line, endpoint)
     return line if len(line) <= _QUOTED else line[: _QUOTED - 1] + "…"
+
+
+def quoting(sentence: str, words: str) -> str:
+    """The sentence with the server's own words behind it, which end as a sentence does: another one follows them."""
+    return f"{sentence} It said: {words}" + ("" if words.endswith(_ENDS) else ".")
 
 
 def read_error(value: Any) -> ServerSaid:
@@ -134,7 +140,7 @@ def status_failure(
     words = quoted(said.words, endpoint)
     kind, sentence, next_step = _judge(status, said, endpoint, model)
     if words:
-        sentence = f"{sentence} It said: {words}"
+        sentence = quoting(sentence, words)
     return kind(sentence, next_step, status=status, retry_after_s=retry_after)
 
 
@@ -211,7 +217,7 @@ def stream_failure(error: Any, endpoint: Endpoint, model: str) -> ProviderError:
         return status_failure(429, said, endpoint, model)
     words = quoted(said.words, endpoint)
     sentence = f"{endpoint.name} reported an error while it was writing."
-    return ProviderUnavailable(f"{sentence} It said: {words}" if words else sentence)
+    return ProviderUnavailable(quoting(sentence, words) if words else sentence)
 
 
 def network_failure(error: BaseException, endpoint: Endpoint) -> ProviderError:

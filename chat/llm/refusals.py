@@ -9,7 +9,7 @@ import re
 
 from chat.errors import BadResponse, Declined, HeldBack
 from chat.llm.calls import Endpoint
-from chat.llm.failures import quoted
+from chat.llm.failures import quoted, quoting
 
 _LONGEST_CHARS = 400
 _STORY = re.compile('["*“”«»„]')
@@ -29,7 +29,7 @@ def withheld(endpoint: Endpoint, text: str, finish: str | None, is_refusal: bool
     """The error for a whole reply that is none, or whose end was held back."""
     if is_refusal or declines(text):
         words = quoted(text, endpoint)
-        return Declined(f"{endpoint.name} declined to write this. It said: {words}")
+        return Declined(quoting(f"{endpoint.name} declined to write this.", words))
     if finish == "content_filter":
         return HeldBack(f"{endpoint.name} held back the rest of its reply (content filter).", partial=text)
     return None

@@ -47,7 +47,7 @@ CASES: dict[str, Case] = {
     ),
     "rate_limited": Case([Status(429, retry_after="90")], "too many requests", KEPT, RETRY),
     "rate_limited-silent": Case([Status(429)] * 3, "too many requests", KEPT, RETRY),
-    "unavailable": Case([Status(500, said("out of cheese"))] * 3, "It said: out of cheese", KEPT, RETRY),
+    "unavailable": Case([Status(500, said("out of cheese"))] * 3, "It said: out of cheese.", KEPT, RETRY),
     "unavailable-502": Case([Status(502, "<html>Bad</html>")] * 3, "failed (502)", KEPT, RETRY),
     "unavailable-504": Case([Status(504)] * 3, "failed (504)", KEPT, RETRY),
     "busy": Case([Status(503)] * 3, "has no room just now (503)", KEPT, OTHER),
@@ -162,7 +162,7 @@ async def test_a_short_wait_is_waited_for_and_can_be_stopped(flaky: Visitor, pee
     while not flaky.engine.status(chat_id).wait_s:
         await flaky.pause()
     status = (await flaky.get(f"/chats/{chat_id}")).by_id("status")
-    assert "slow down It is asked again in" in status.one(cls="status-text").text
+    assert "slow down. It is asked again in" in status.one(cls="status-text").text
     assert 15 <= int(status.one(cls="countdown").attrs["data-seconds"]) <= 25
     assert status.one("button").text == "Stop"
     told = await flaky.json(f"/chats/{chat_id}/status")
