@@ -17,6 +17,8 @@ from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
 from chat.settings import Settings
 from chat.store import backup, maintenance
+from chat.store.heads import gone
+from chat.store.start import advise
 from chat.store.store import Store
 
 FREE_BYTES_WANTED = 200_000_000
@@ -65,6 +67,9 @@ def _folder(settings: Settings) -> list[Finding]:
 
 
 async def _database(settings: Settings, clock: Clock) -> list[Finding]:
+    if lost := gone(settings):
+        advise(settings, lost)
+        return [Finding("database", False, f"{lost.message} {lost.next_step}")]
     if not settings.db_path.exists():
         return [Finding("database", True, "not there yet; the first start makes it")]
     try:
@@ -90,7 +95,7 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
 
 
 def _backups(settings: Settings, clock: Clock) -> list[Finding]:
-    if not settings.db_path.exists():
+    if not settings.db_path.exists() and not settings.head_path.exists():
         return []
     try:
         good = backup.newest_good(settings)
@@ -112,7 +117,7 @@ async def _endpoint(settings: Settings, clock: Clock) -> list[Finding]:
     connection = settings.connection
     if connection.is_demo:
         return [Finding("model", True, "none is configured; the built-in demo plays")]
-    gateway = Gateway(clock)
+    gateway = Gateway(clock, request_s=settings.timeouts.request_s)
     endpoint = Endpoint(connection.authority, connection.base_url, connection.key_to_send)
     try:
         probe = await gateway.probe(endpoint, connection.narrative_model)

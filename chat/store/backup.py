@@ -28,7 +28,7 @@ from chat.store.backup_folder import (
 )
 from chat.store.foreign import Facts
 from chat.store.headfile import Head
-from chat.store.heads import compare_heads
+from chat.store.heads import compare_heads, gone
 from chat.store.trial import Trial
 
 KEPT = 14
@@ -54,6 +54,8 @@ def make(
     verified, marked as such. Raises BackupRunning, StoreFull, StoreDamaged, Refused when there is nothing yet.
     """
     settings.ensure_folders()
+    if lost := gone(settings):
+        raise lost
     if not settings.db_path.exists():
         raise Refused("There are no stories yet, so there is nothing to back up.", "Begin one first.")
     with files_translated(), BackupFolder(settings.backups_dir) as folder, folder.locked():

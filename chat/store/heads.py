@@ -9,7 +9,8 @@ import msgspec
 
 from chat.domain.events import LogGapAccepted
 from chat.errors import EventsLost, StoreDamaged
-from chat.store import log
+from chat.settings import Settings
+from chat.store import headfile, log
 from chat.store.headfile import Head
 
 _GAPS = "select payload_json from event_log where kind = 'log_gap_accepted' and id > ? order by id"
@@ -21,6 +22,17 @@ class Findings(NamedTuple):
     head: Head
     fault: StoreDamaged | None = None
     warning: str = ""
+
+
+def gone(settings: Settings) -> EventsLost | None:
+    """What to say where the head file knows of events and there is no database that could hold them."""
+    known, path = headfile.read(settings.head_path), settings.db_path
+    if known is None or not known.id or (path.exists() and path.stat().st_size):
+        return None
+    return EventsLost(
+        f"The database is gone or empty, and {known.id:,} events of your stories were in it.",
+        f"Put {path} back if you have it. To begin with nothing, move {settings.head_path} away.",
+    )
 
 
 def compare_heads(conn: sqlite3.Connection, known: Head | None) -> Findings:

@@ -20,7 +20,7 @@ from chat.store import backup, connections, headfile, log, migrate, scrub, snaps
 from chat.store.access import files_translated, is_sealed
 from chat.store.fingerprint import fingerprint
 from chat.store.headfile import Head, HeadFile
-from chat.store.heads import Findings, compare_heads
+from chat.store.heads import Findings, compare_heads, gone
 from chat.store.live import Live
 from chat.store.rebuild import rebuild
 from chat.store.snapshots import Snapshots
@@ -80,7 +80,7 @@ def _opened(
     settings: Settings, clock: Clock, read_only: bool, warn: Warn, sealed_first: bool = False
 ) -> Live:
     known = headfile.read(settings.head_path)
-    conn, sealed = _reading(settings, sealed_first) if read_only else (_writing(settings, known), False)
+    conn, sealed = _reading(settings, sealed_first) if read_only else (_writing(settings), False)
     with connections.closing_on_error(conn), connections.translated():
         if migrate.pending(conn, migrate.shipped()):
             if conn.execute(_HAS_LOG).fetchone()[0]:
@@ -118,15 +118,11 @@ def _erased_for_good(live: Live, settings: Settings, clock: Clock, warn: Warn) -
     return live
 
 
-def _writing(settings: Settings, known: Head | None) -> sqlite3.Connection:
+def _writing(settings: Settings) -> sqlite3.Connection:
     """The connection that writes. A database that is gone is not made anew while the head file knows of stories."""
-    path = settings.db_path
-    if known and known.id and not (path.exists() and path.stat().st_size):
-        raise EventsLost(
-            f"The database is gone or empty, and {known.id:,} events of your stories were in it.",
-            f"Put {path} back, or go back to a backup. To begin with nothing, move {settings.head_path} away.",
-        )
-    return connections.writer(path)
+    if lost := gone(settings):
+        raise lost
+    return connections.writer(settings.db_path)
 
 
 def _keep_log_file(settings: Settings, clock: Clock) -> None:
@@ -162,14 +158,17 @@ def _probed(settings: Settings, *, sealed: bool) -> sqlite3.Connection:
 
 
 def advise(settings: Settings, fault: StoreDamaged) -> None:
-    """Name the backup to go back to, where there is one."""
+    """Name the backup to go back to, where there is one. A loss can be accepted only where something is left."""
     with suppress(StoreError):
         if good := backup.newest_good(settings):
-            fault.next_step = (
+            steps = [
                 f"Go back to the newest good backup, on the page Backups or with `chat restore {good.name}`."
-            )
-            if isinstance(fault, EventsLost):
-                fault.next_step += " Or accept the loss with `chat doctor --accept-loss`."
+            ]
+            if lost := gone(settings):
+                steps.append(lost.next_step)
+            elif isinstance(fault, EventsLost):
+                steps.append("Or accept the loss with `chat doctor --accept-loss`.")
+            fault.next_step = " ".join(steps)
 
 
 def _back_up(settings: Settings, clock: Clock, migration: str) -> None:

@@ -20,7 +20,7 @@ from chat.settings import Settings
 from chat.store import connections, headfile, log, migrate, undo
 from chat.store.chain import GENESIS
 from chat.store.headfile import Head
-from chat.store.heads import compare_heads
+from chat.store.heads import compare_heads, gone
 from chat.store.rebuild import project
 from chat.store.rows import select
 from chat.store.work_folders import work_folder
@@ -37,6 +37,8 @@ _CURSOR = "select cursor from projector"
 
 def verify(settings: Settings) -> list[str]:
     """Everything that is wrong, a sentence each; empty when all is well. Takes time in proportion to the file."""
+    if lost := gone(settings):
+        return [f"{lost.message} {lost.next_step}"]
     if not settings.db_path.exists():
         return [f"There is no database at {settings.db_path}; the first start makes it."]
     known = headfile.read(settings.head_path)  # first, because a running server moves the log on meanwhile
@@ -46,16 +48,21 @@ def verify(settings: Settings) -> list[str]:
             _copy(settings.db_path, copy)
             conn = connections.scratch(copy)
         except (sqlite3.Error, ChatError) as problem:
-            return [f"The database cannot be read: {problem}."]
+            return [f"The database cannot be read: {_sentence(problem)}"]
         found = []
         try:
             for finding in _findings(conn, scratch, known):
                 found.append(finding)
         except (sqlite3.Error, ChatError) as problem:
-            found.append(f"The check could not be finished: {problem}")
+            found.append(f"The check could not be finished: {_sentence(problem)}")
         finally:
             conn.close()
         return found
+
+
+def _sentence(problem: Exception) -> str:
+    """Ours are sentences, SQLite's are none."""
+    return f"{str(problem).rstrip('.')}."
 
 
 def _copy(source: Path, target: Path) -> None:
