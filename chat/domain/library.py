@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from chat.domain import bots
 from chat.domain.bots import Bot
 from chat.domain.chats import Branch, Chat
+from chat.domain.chats import known as known_chat
 from chat.domain.checkpoints import Checkpoint
 from chat.domain.events import (
     BotArchived,
@@ -47,8 +48,8 @@ class Library(msgspec.Struct, frozen=True):
     checkpoints: dict[str, Checkpoint] = {}
 
     def lineage(self, chat_id: str) -> Lineage:
-        """The selected branch of a chat and its ancestors, with their cuts."""
-        return lineage_of(self.branches, self.chats[chat_id].branch_id)
+        """The selected branch of a chat and its ancestors, with their cuts. Raises NotFound."""
+        return lineage_of(self.branches, known_chat(self.chats.get(chat_id)).branch_id)
 
     def default_person(self) -> Person | None:
         return next((person for person in self.people.values() if person.is_default), None)

@@ -78,7 +78,7 @@ class Entry:
     def decide(self, state: State) -> Sequence[NewEvent]:
         """The entry, with what has to happen before it, and the beginning of the reply if its prompt is ready."""
         engine, chat_id = self._engine, self._run.chat_id
-        now, key = state.library.chats[chat_id], self._run.idempotency_key
+        now, key = state.chat(chat_id), self._run.idempotency_key
         self.repeated = posted_before(state, chat_id, key, self._text)
         if self.repeated:
             return []

@@ -15,6 +15,7 @@ from chat.domain import kickoff
 from chat.domain.bots import Bot
 from chat.domain.events import NewEvent, ledger
 from chat.domain.kickoff import ActivityDraft, Feeling, KickoffDraft
+from chat.domain.library import Library
 from chat.domain.people import Person
 from chat.domain.turns import check_text
 from chat.engine.calls import call_finished
@@ -48,7 +49,7 @@ def draft_key(bot_id: str) -> str:
 async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = None) -> KickoffDraft:
     """Read the prose once and keep what came of it as the bot's draft; every field can be changed afterwards."""
     text = check_text(prose, KICKOFF_CHARS)
-    bot, you = _people(engine, bot_id, you_id)
+    bot, you = _people(engine.store.library, bot_id, you_id)
     read = await _ask(engine, bot, you, text)
     draft = await _carried_over(engine, _draft(engine, bot, you, text, read))
     await save(engine, draft)
@@ -57,7 +58,7 @@ async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = No
 
 async def parse_own(engine: Engine, bot_id: str, draft_id: str = "") -> KickoffDraft | None:
     """Read the opening that was written with the bot; None where there is none. `draft_id` names the chat to be."""
-    bot, _ = _people(engine, bot_id, None)
+    bot, _ = _people(engine.store.library, bot_id, None)
     if not bot.kickoff_prose.strip():
         return None
     draft = await parse(engine, bot_id, bot.kickoff_prose)
@@ -79,20 +80,24 @@ async def save(engine: Engine, draft: KickoffDraft) -> None:
 
 
 async def confirm(engine: Engine, draft: KickoffDraft) -> str:
-    """Make the chat and everything it starts with in one transaction. Returns its id."""
-    bot, you = _people(engine, draft.bot_id, draft.you_id)
+    """Make the chat and everything it starts with in one transaction. Returns its id. Raises NotFound.
+
+    That is the draft's own, so that a double click makes one; the id of a chat that was deleted is not used again.
+    """
     if draft.opening.strip():
         check_text(draft.opening, KICKOFF_CHARS)
-    names = {bot.name: bot.id, you.name: you.id}
     made: list[str] = []
 
     def confirmed(state: State) -> list[NewEvent]:
         if draft.draft_id in state.library.chats:
             made.append(draft.draft_id)
             return []
+        bot, you = _people(state.library, draft.bot_id, draft.you_id)
+        names = {bot.name: bot.id, you.name: you.id}
         earlier = state.world(draft.source_chat_id) if draft.source_chat_id in state.library.chats else None
+        fresh = msgspec.structs.replace(draft, draft_id="") if state.is_used(draft.draft_id) else draft
         marked = engine.settings.ooc_marker
-        started = kickoff.confirm(draft, bot, names, engine.clock.new_id, earlier, marked)
+        started = kickoff.confirm(fresh, bot, names, engine.clock.new_id, earlier, marked)
         made.append(started.chat_id)
         return started.events
 
@@ -122,8 +127,7 @@ async def _carried_over(engine: Engine, draft: KickoffDraft) -> KickoffDraft:
     )
 
 
-def _people(engine: Engine, bot_id: str, you_id: str | None) -> tuple[Bot, Person]:
-    library = engine.store.library
+def _people(library: Library, bot_id: str, you_id: str | None) -> tuple[Bot, Person]:
     bot = library.bots.get(bot_id)
     you = library.people.get(you_id) if you_id else library.default_person()
     if bot is None or you is None:

@@ -91,10 +91,12 @@ def _unanswered(state: State, chat: Chat) -> Turn | None:
     """The player's words at the end of the line, when they were said there or are to be answered anew.
 
     Somebody who went back to right after their own words stands on a fork and waits for nothing; nor does one who made
-    words of an aside, since those change only while nothing is being written.
+    words of an aside, since those change only while nothing is being written; nor does one whose answer was deleted.
     """
     latest = state.recent_turns(chat.id, 1)
     if not latest or latest[0].role != "user" or not is_spoken(latest[0].segments):
+        return None
+    if state.began_to_answer(chat.branch_id, latest[0].step):
         return None
     if latest[0].branch_id == chat.branch_id:
         is_asked = not state.version(latest[0].id)

@@ -74,6 +74,6 @@ def _known(engine: Engine, bot_id: str, chat_ids: Sequence[str]) -> Bot:
 
 
 def _reset(state: State, bot_id: str, chat_id: str) -> list[NewEvent]:
-    chat, world = state.library.chats[chat_id], state.world(chat_id)
+    chat, world = state.chat(chat_id), state.world(chat_id)
     events = resets.reset(world, bot_id, state.beginning(chat_id))
     return story(chat_id, chat.branch_id, world.state.head_step + 1, *events)

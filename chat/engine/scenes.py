@@ -86,7 +86,7 @@ async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
         raise TurnRunning("A reply is being written in this scene.", turn_id=run.reply_id)
 
     def closed(state: State) -> list[NewEvent]:
-        chat, world = state.library.chats[chat_id], state.world(chat_id)
+        chat, world = state.chat(chat_id), state.world(chat_id)
         events = scenes.close(world, place, "closed by hand", 1, engine.clock.new_id)
         return story(chat_id, chat.branch_id, world.state.head_step + 1, *events)
 

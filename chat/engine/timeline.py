@@ -201,7 +201,7 @@ async def _go(engine: Engine, chat_id: str, find: Find) -> Moved:
     moved: list[Moved] = []
 
     def gone(state: State) -> list[NewEvent]:
-        now = state.library.chats[chat_id]
+        now = state.chat(chat_id)
         place, reason = find(state, now)
         here = state.history(chat_id).here()
         latest = state.recent_turns(chat_id, 2)

@@ -16,7 +16,11 @@ from chat.domain.records import Row
 from chat.store import log
 
 STEPS_READ = 600
-_STEPS = "select id, branch_id, step, kind from event_log where stream = ? order by id desc limit ?"
+_STEPS = f"""
+select id, branch_id, step, kind from event_log where stream = ?
+and (not exists (select 1 from event_log where kind = 'words_erased') or {log.TOLD}) order by id desc limit ?
+"""
+"""What was deleted is no step any more: its number is given to what is told next. Most logs have none of it."""
 _SELECTIONS = (
     f"{log.SELECT} where stream = '{LIBRARY}' and id > ? and kind = 'branch_selected' "
     "and json_extract(payload_json, '$.chat_id') = ?"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from chat.clock import Clock
 from chat.domain.events import LEDGER, LIBRARY, Event, NewEvent
 from chat.domain.world import World
-from chat.errors import StoreError
+from chat.errors import NotFound, StoreError
 from chat.store import abandoned, chain, connections, loading, log, undo
 from chat.store.access import files_translated
 from chat.store.fold import Fold
@@ -78,14 +78,24 @@ class Live:
         return Commit(events, after.id)
 
     def save_draft(self, key: str, body: str | None) -> None:
-        """Keep unfinished text under a key, or forget it. Not an event."""
+        """Keep unfinished text under a key, or forget it. Not an event. Raises NotFound."""
         self.must_be_writable()
+        if body is not None:
+            self._must_have_its_place(key)
         with self._transaction() as commit:
             if body is None:
                 self.conn.execute(_DROP_DRAFT, (key,))
             else:
                 self.conn.execute(_SAVE_DRAFT, (key, body, self.clock.timestamp()))
             commit()
+
+    def _must_have_its_place(self, key: str) -> None:
+        """Words that come after what they are for was deleted would lie in the file for ever."""
+        what, _, owner = key.partition(":")
+        if what == "composer" and owner not in self.library.chats:
+            raise NotFound("There is no such chat.")
+        if what == "kickoff" and owner not in self.library.bots:
+            raise NotFound("There is no such bot.")
 
     def rewrite(
         self,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from chat.domain import chats
+from chat.domain.chats import Chat
 from chat.domain.events import Event, NewEvent, StoryPayload, chat_stream
 from chat.domain.history import History
 from chat.domain.landmarks import BranchTip
@@ -29,6 +31,10 @@ _BEGINNING_EVENTS = 40
 _BREATH = f"{log.SELECT} where id > ? and id <= ? and stream = ? and branch_id = ? and step = ? order by id"
 _BREATH_EVENTS = 40
 _MEMORIES_OF_TURN = f"{select(Memory.table)} where turn_id = ? and level = 'turn' order by event_id"
+_IS_USED = "select 1 from event_log where stream = ? limit 1"
+_BEGUN = (
+    "select 1 from event_log where branch_id = ? and step > ? and kind = 'assistant_turn_started' limit 1"
+)
 _BY_KEY = f"{select(Turn.table)} where chat_id = ? and idempotency_key = ? and idempotency_key <> ''"
 
 
@@ -49,11 +55,23 @@ class State(msgspec.Struct, frozen=True):
     head: int
     """The id of the last event there is."""
 
+    def chat(self, chat_id: str) -> Chat:
+        """A chat as it is now; whoever asked for something in it may have done so before it was deleted."""
+        return chats.known(self.library.chats.get(chat_id))
+
     def world(self, chat_id: str) -> World:
         """The chat on its visible line."""
         if chat_id not in self.library.chats:
             raise NotFound("There is no such chat.")
         return self._load(chat_id)
+
+    def is_used(self, chat_id: str) -> bool:
+        """True for the id of a chat that is there or once was: one that was deleted keeps its lines of the log."""
+        return self._conn.execute(_IS_USED, (chat_stream(chat_id),)).fetchone() is not None
+
+    def began_to_answer(self, branch_id: str, step: int) -> bool:
+        """True when a reply began on a branch after a step, also one whose words were deleted for good since."""
+        return self._conn.execute(_BEGUN, (branch_id, step)).fetchone() is not None
 
     def turn(self, turn_id: str) -> Turn | None:
         """A turn of any branch, as the visible line tells it."""

@@ -233,9 +233,9 @@ class Store:
         return kept_as
 
     async def save_draft(self, key: str, body: str | None) -> None:
-        """Keep unfinished text, or forget it."""
+        """Keep unfinished text, or forget it. Raises NotFound where the chat or bot it is for went meanwhile."""
         with self._noticing_damage():
-            await self._writer.run(partial(self._live.save_draft, key, body))
+            await self._writer.run(lambda: self._live.save_draft(key, body))  # another one, after an exchange
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log while nobody waits; False when there was something better to do, or it failed.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from chat.engine import recovery
 from chat.engine.erasing import CHECKED
-from chat.errors import StoreFull
+from chat.errors import NotFound, StoreFull
 from chat.settings import Settings
 from chat.store import backup, maintenance
 from chat.store.erase import Wanted
@@ -209,11 +211,17 @@ async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Vi
         '"Tell me, where is the brass key?"'
     ]
     assert holding(connected.engine.settings, "under the lamp") == []
-    await recovery.recover(connected.engine)  # as a start does
+    before = await connected.json(f"/chats/{second}")
+    assert before["detail"] == "Nobody has answered this yet. Ask for the reply, or write on."
+    await recovery.recover(connected.engine)  # as a start does: nothing was interrupted
+    assert await connected.json(f"/chats/{second}") == before
     await connected.say(second, "I look for it myself.")
     said = [turn for turn in await connected.turns(second) if turn["text"]]
     assert said[-1]["status"] == "whole"
     await connected.post(f"/chats/{second}/undo", JSON)
+    assert (await connected.json(f"/chats/{second}"))["turns"] == before["turns"]
+    await connected.post(f"/chats/{second}/redo", JSON)
+    assert [turn for turn in await connected.turns(second) if turn["text"]] == said
     await connected.engine.store.checkpoint()
     assert await asyncio.to_thread(verify, connected.engine.settings) == []
 
@@ -222,7 +230,10 @@ async def test_words_on_their_way_when_the_chat_goes_stay_nowhere(connected: Vis
     chat = await connected.chat(title="The ferry")
     wanted = Wanted(chat_ids=(chat,))
     await connected.engine.store.erase(wanted)
-    await connected.engine.store.save_draft(f"composer:{chat}", f"half a {WORD}")
+    with pytest.raises(NotFound):
+        await connected.engine.store.save_draft(f"composer:{chat}", f"half a {WORD}")
+    with closing(sqlite3.connect(connected.engine.settings.db_path, isolation_level=None)) as earlier:
+        earlier.execute("insert into drafts values (?, ?, '')", (f"composer:{chat}", f"half a {WORD}"))
     copy = await asyncio.to_thread(Copy.begin, connected.engine.settings)
     await connected.engine.store.exchange(copy.put_in_place)
     assert holding(connected.engine.settings) == []

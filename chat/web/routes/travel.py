@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from chat.domain import chats
 from chat.engine.timeline import Moved
 from chat.errors import ChatError, NotFound, TurnRunning
 from chat.store import views
@@ -95,7 +96,7 @@ async def get_rewind(request: Request, chat_id: str, turn_id: str) -> Response:
     going = travel.going_back(turn, engine.store.library, impact)
     if wants_json(request):
         return json_response({"turn_id": turn_id, **travel.as_json(impact), "sentences": going.losses})
-    view = {"chat_id": chat_id, "chat": engine.store.library.chats[chat_id], "going": going}
+    view = {"chat_id": chat_id, "chat": chats.known(engine.store.library.chats.get(chat_id)), "going": going}
     if is_htmx(request):
         return part(request, ("_rewind.html", view))
     return await page(request, "pages/rewind.html", view, chat_id=chat_id)
