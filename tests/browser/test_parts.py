@@ -178,3 +178,24 @@ async def test_a_stored_reply_comes_alone_and_what_stands_around_it_with_one_req
     await expect(chat.page.locator("#turn-r2")).to_have_count(1)
     await expect(chat.page.locator(".status-text")).to_have_text("It is your turn.")
     assert chat.fetched[2:] == ["part=status"]
+
+
+async def test_the_focus_follows_a_reply_that_is_told_twice_and_not_the_one_it_took_the_place_of(
+    page: Page,
+) -> None:
+    """A reply that comes whole at once stands beside the one it replaces for a moment, at the same step."""
+
+    def reply(turn_id: str, label: str, head: int) -> str:
+        button = f'<button data-hand="again">{label}</button>'
+        article = turn(turn_id, "Well met.", head).replace("<article", '<article data-step="2" tabindex="-1"')
+        return article.replace("</article>", f"{button}</article>")
+
+    chat = Mockup(page)
+    await chat.open(turn("u1", "Hello.", 10), reply("r1", "Retry", 10))
+    await page.focus("#turn-r1 button")
+    chat.answers["GET", "/chats/c1/turns/r2"] = reply("r2", "Write it again", 12)
+    await chat.committed(12, "r2", kinds=("assistant_turn",))
+    await page.focus("#turn-r2 button")
+    chat.answers["GET", "/chats/c1/turns/r2"] = reply("r2", "Write it anew", 13)
+    await chat.committed(13, "r2", kinds=("assistant_turn",))
+    await expect(page.get_by_role("button", name="Write it anew")).to_be_focused()

@@ -28,6 +28,9 @@ function drop(element) {
   return next;
 }
 
+/** Whether it is shown at all: what is hidden takes no focus. */
+const isSeen = (element) => element.checkVisibility?.() ?? true;
+
 /** What stands in the form of a turn that is being rewritten, if it differs from the turn. */
 function unsent(element) {
   const boxes = [...element.querySelectorAll(".rewrite textarea")];
@@ -271,14 +274,19 @@ export class Transcript {
   /** Remembers what has the focus in the story; the function it returns gives it to what took its place. */
   #focus() {
     const held = this.root.contains(document.activeElement) ? document.activeElement : null;
-    const step = held?.closest(".turn")?.dataset.step;
+    const before = held?.closest(".turn");
     return () => {
-      if (!step) return;
-      if (held.isConnected && (held.checkVisibility?.() ?? true)) return held.focus({ preventScroll: true }); // one that is moved lets it go
-      const turn = (!held.isConnected && this.root.querySelector(`.turn[data-step="${step}"]`)) || this.latest;
+      if (!before) return;
+      if (held.isConnected && isSeen(held)) return held.focus({ preventScroll: true }); // one that is moved lets it go
+      const turn = (!held.isConnected && this.#heirOf(before)) || this.latest;
       const twin = held.dataset.hand && turn?.querySelector(`[data-hand="${held.dataset.hand}"]:not(:disabled)`);
-      (twin || turn)?.focus({ preventScroll: true });
+      (twin && isSeen(twin) ? twin : turn)?.focus({ preventScroll: true });
     };
+  }
+
+  /** What stands for a turn that was taken away: itself as it is now, or another of its step; never one left behind. */
+  #heirOf(turn) {
+    return this.#shown(turn.dataset.turn) ?? [...this.root.querySelectorAll(`.turn[data-step="${turn.dataset.step}"]`)].at(-1);
   }
 
   #append(elements) {
