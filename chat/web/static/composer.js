@@ -27,6 +27,7 @@ export class Composer {
   #drafting = false;
   #drafted = false; // the status line tells of a draft that is being written, here or in another tab
   #sent = Promise.resolve();
+  #others; // the tabs that show the same story
   #tried = null; // {prose, key} of the last attempt: the same words again are the same turn
 
   /** `taken(html)` gets the server's answer to a turn, `refused(html)` a refusal; "" stands for no answer at all. */
@@ -36,6 +37,8 @@ export class Composer {
     this.refused = refused;
     this.locked = this.#button.disabled;
     this.#saved = this.box.value;
+    this.#others = new BroadcastChannel(this.#place);
+    this.#others.onmessage = ({ data }) => this.#told(data);
     this.box.addEventListener("input", () => this.#typed());
     this.#takeOver();
     this.#grow();
@@ -107,7 +110,9 @@ export class Composer {
     const body = JSON.stringify({ prose });
     const keepalive = leaving && new Blob([body]).size < KEEPALIVE;
     this.#saving = this.#put(body, keepalive).then((response) => {
-      if (response?.ok) this.#saved = prose;
+      if (!response?.ok) return;
+      this.#saved = prose;
+      this.#others.postMessage(prose);
     });
   }
 
@@ -122,12 +127,25 @@ export class Composer {
     const response = await ask(`/chats/${this.form.dataset.chat}/draft`, { headers: { Accept: "application/json" } });
     if (!response?.ok) return Boolean(response);
     const { prose } = await response.json();
+    if (this.#goesOn(prose) || (!prose && this.isGiven)) this.#take(prose);
+    return true;
+  }
+
+  /** What another tab wrote and the server keeps stands here too, as long as nobody wrote anything else here. */
+  #told(prose) {
+    if (this.#goesOn(prose) || this.isGiven) this.#take(prose);
+  }
+
+  /** These words begin with all that stands in the box, and nothing stands there that the server has not. */
+  #goesOn(prose) {
     const { value } = this.box;
-    const isLonger = prose.length > value.length && prose.startsWith(value) && value === this.#saved;
-    if (this.#sending || this.#drafting || !(isLonger || (!prose && this.isGiven))) return true;
+    return prose.length > value.length && prose.startsWith(value) && value === this.#saved;
+  }
+
+  #take(prose) {
+    if (this.#sending || this.#drafting) return;
     this.#given = this.#saved = this.box.value = prose;
     this.#grow();
-    return true;
   }
 
   /** Done when what stands in the box is kept by the server too. */
