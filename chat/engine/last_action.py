@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.domain.events import ManualEdit, MemoryPinChanged, SceneClosed
 from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.library import Library
-from chat.domain.lineage import owner_of
+from chat.domain.lineage import lineage_of, owner_of
 from chat.store import views
 from chat.store.reading import Reader
 
@@ -52,6 +52,9 @@ async def told(reader: Reader, library: Library, chat_id: str, place: Place) -> 
     branch_id = owner_of(branches, place.branch_id, place.step)
     if place.what == REWIND:
         said = await views.said_at(reader, chat_id, branches, branch_id, place.step)
+        if said:  # in the words that stood there then, on whichever line the story stands now
+            line = ((branch_id, place.step), *lineage_of(branches, branch_id)[1:])
+            (said,) = await views.as_told(reader, [(said, line)])
         words = shortened(said.text) if said else ""
         return f"the rewind to “{words}”" if words else kind(place)
     if place.what == CHECKPOINT:

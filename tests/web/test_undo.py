@@ -135,3 +135,19 @@ async def test_the_last_action_is_named_taken_back_and_done_again(
     assert page.by_id("redo").text == f"Redo: {says}"
     await connected.post(f"/chats/{chat_id}/redo", HTMX)
     assert await state(connected, chat_id) == became
+
+
+async def test_a_rewind_is_named_alike_in_both_directions_although_its_turn_was_edited_after_it(
+    connected: Visitor, peer: Peer
+) -> None:
+    chat_id, replies = await told(connected, "One.", "Two.")
+    edited = await connected.post(
+        f"/chats/{chat_id}/turns/{replies[0]}/edit", JSON, prose="Mara only smiles."
+    )
+    assert edited.status_code == 200, edited.text
+    await rewind(connected, chat_id, replies, peer)
+    named = (await connected.get(f"/chats/{chat_id}")).by_id("undo").text
+    await connected.post(f"/chats/{chat_id}/undo", HTMX)
+    assert "Mara only smiles." in (await connected.get(f"/chats/{chat_id}")).by_id("transcript").text
+    steps = await connected.json(f"/chats/{chat_id}/steps")
+    assert (named, steps["redo_told"]) == ("Undo: the rewind to “nods Mm-hm.”", named.removeprefix("Undo: "))
