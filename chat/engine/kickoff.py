@@ -19,7 +19,7 @@ from chat.domain.library import Library
 from chat.domain.people import Person
 from chat.domain.turns import check_text
 from chat.engine.calls import call_finished
-from chat.errors import ChatError, NotFound
+from chat.errors import ChatError, NotFound, Refused
 from chat.llm.calls import ClassifyRequest
 from chat.llm.structured import CallLog
 from chat.prompts.answers import ActivityAnswer, KickoffAnswer
@@ -48,7 +48,7 @@ def draft_key(bot_id: str) -> str:
 
 async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = None) -> KickoffDraft:
     """Read the prose once and keep what came of it as the bot's draft; every field can be changed afterwards."""
-    text = check_text(prose, KICKOFF_CHARS)
+    text = _checked("prose", prose)
     bot, you = _people(engine.store.library, bot_id, you_id)
     read = await _ask(engine, bot, you, text)
     draft = await _carried_over(engine, _draft(engine, bot, you, text, read))
@@ -85,7 +85,7 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
     That is the draft's own, so that a double click makes one; the id of a chat that was deleted is not used again.
     """
     if draft.opening.strip():
-        check_text(draft.opening, KICKOFF_CHARS)
+        _checked("opening", draft.opening)
     made: list[str] = []
 
     def confirmed(state: State) -> list[NewEvent]:
@@ -103,6 +103,15 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
 
     await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
     return made[0]
+
+
+def _checked(field: str, text: str) -> str:
+    """The words of a field of the form, tidied. A refusal names the field."""
+    try:
+        return check_text(text, KICKOFF_CHARS, "an opening")
+    except Refused as refused:
+        refused.field = field
+        raise
 
 
 async def _carried_over(engine: Engine, draft: KickoffDraft) -> KickoffDraft:

@@ -137,6 +137,26 @@ async def test_nothing_to_read_is_refused_with_the_fields_kept(visitor: Visitor)
     assert (await visitor.post("/bots/nobody/kickoff", JSON, prose=PROSE)).status_code == 404
 
 
+async def test_a_refused_field_of_the_opening_says_itself_why(visitor: Visitor) -> None:
+    bot_id = await visitor.bot()
+    await visitor.post(f"/bots/{bot_id}/kickoff", action="parse", prose=PROSE)
+    fields = _form(await visitor.get(f"/bots/{bot_id}/kickoff"))
+    blank, long = (
+        "There is nothing to read yet.",
+        "The text has 16,001 characters; an opening can have 16,000.",
+    )
+    for sent, field, words in (
+        ({"action": "parse", "prose": " "}, "prose", blank),
+        ({"action": "parse", "prose": "p" * 16_001}, "prose", long),
+        (fields | {"action": "confirm", "opening": "o" * 16_001}, "opening", long),
+    ):
+        page = parse((await visitor.post(f"/bots/{bot_id}/kickoff", **sent)).text)
+        (marked,) = [one for one in page.walk() if one.attrs.get("aria-invalid")]
+        assert (marked.attrs["name"], "autofocus" in marked.attrs) == (field, True)
+        assert page.by_id(marked.attrs["aria-describedby"].split()[0]).text.startswith(words)
+        assert marked.raw_text.strip() == sent[field].strip()
+
+
 async def test_a_model_that_fails_leaves_a_draft_to_fill_in(connected: Visitor, peer: Peer) -> None:
     peer.script(Status(500, "down"), Status(500, "down"), Status(500, "down"), Status(500, "down"))
     bot_id = await connected.bot()

@@ -51,7 +51,9 @@ async def _acted(request: Request, bot: Bot, fields: Fields) -> Response:
     action = fields.choice("action", ("parse", "save", "confirm", "begin"))
     if action == "parse":
         if not fields.text("prose").strip():
-            raise BlankText("There is nothing to read yet.", "Write where the story begins, then read it.")
+            raise BlankText(
+                "There is nothing to read yet.", "Write where the story begins, then read it.", field="prose"
+            )
         draft = await engine.parse_kickoff(bot.id, fields.text("prose"), you_id=fields.line("you_id") or None)
         return see_other(request, here, draft=msgspec.to_builtins(draft))
     if fields.line("draft_id") in engine.store.library.chats:  # confirmed before: a double click
