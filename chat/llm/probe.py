@@ -20,6 +20,7 @@ from chat.llm.structured import CallLog, Ladder, Start
 
 List = Callable[[Endpoint], Awaitable[list[ModelInfo]]]
 
+_AT_ONCE_MS = 50  # less is told as no time at all
 _TOKENS = 256  # enough for a model that thinks first
 _RUNG_NAMES: dict[Rung, str] = {
     "json_schema": "answers that follow a JSON schema",
@@ -105,9 +106,8 @@ class Prober:
             return None
         first = narration.record().first_token_ms or 0.0
         how = "word by word" if pieces > 1 else "all at once"
-        self._found(
-            "stream", True, f"It replied {how}; the first words came after {first / 1000:.1f} seconds."
-        )
+        when = f"after {first / 1000:.1f} seconds" if first >= _AT_ONCE_MS else "at once"
+        self._found("stream", True, f"It replied {how}; the first words came {when}.")
         return narration
 
     def _usage(self, narration: Narration | None) -> bool:

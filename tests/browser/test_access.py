@@ -118,6 +118,15 @@ async def test_the_keyboard_keeps_its_place_when_its_button_goes(page: Page, tol
     await expect(page.locator(".turn.bot").last).to_be_focused()
 
 
+async def test_what_a_test_of_the_connection_found_is_before_ones_eyes(page: Page, told: Server) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(f"{told.url}/settings")
+    await page.get_by_role("button", name="Save and test").click()
+    found = page.get_by_role("list", name="What works")
+    await expect(found).to_be_focused()
+    await expect(found).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_the_box_stands_below_the_story_and_nothing_is_wider_than_the_page(
     page: Page, server: Server, width: int

@@ -164,6 +164,7 @@ async def test_the_probe_of_a_capable_server_finds_everything() -> None:
         assert (probe.streams, probe.usage, probe.reasoning_field) == (True, True, "reasoning_content")
         assert probe.rungs == ("json_schema", "json_object", "tools", "prompt")
         assert all(finding.ok and finding.sentence.endswith(".") for finding in probe.findings)
+        assert not any("0.0 seconds" in finding.sentence for finding in probe.findings)
         assert {finding.what for finding in probe.findings} == {
             "models",
             "context",
