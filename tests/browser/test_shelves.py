@@ -50,15 +50,19 @@ async def test_empty_lists_fill_and_those_that_were_put_away_follow(
     server.request("POST", f"/bots/{made.json['bot_id']}/restore", form={})
     chat_id = desk.begin_story(server, made.json["bot_id"])
     await expect(page.locator(f"#shelf a[href='/chats/{chat_id}']")).to_be_visible()
+    await expect(page.locator("h1")).to_have_text("Chats")
     server.request("POST", f"/chats/{chat_id}/archive", form={})
     await expect(page.locator(".put-away")).to_contain_text("Put away (1)")
     await expect(page.locator("#at-once, .own-way").first).to_be_visible()
 
 
-async def test_a_word_without_end_makes_no_shelf_wider_than_a_phone(page: Page, server: Server) -> None:
+async def test_a_word_without_end_makes_no_page_wider_than_a_phone(page: Page, server: Server) -> None:
     await page.set_viewport_size({"width": 390, "height": 844})
     endless = {"name": "W" * 100, "persona": "x" * 300, "traits": "y" * 180}
-    assert server.request("POST", "/bots/new", form=endless).status in (200, 201)
-    for shelf in ("/bots", "/chats", "/chats/new"):
-        await page.goto(f"{server.url}{shelf}")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, shelf
+    made = server.request("POST", "/bots/new", form=endless)
+    assert made.status in (200, 201)
+    bot, chat = f"/bots/{made.json['bot_id']}", f"/chats/{desk.begin_story(server, made.json['bot_id'])}"
+    around = [f"{bot}/kickoff", f"{bot}/reset", f"{bot}/delete", f"{chat}/delete", f"{chat}/map", chat]
+    for address in ("/bots", "/chats", "/chats/new", "/settings", bot, *around):
+        await page.goto(f"{server.url}{address}")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390, address

@@ -35,9 +35,10 @@ function found(elements, id) {
     ?? elements.map((element) => element.querySelector(`#${id}`)).find(Boolean);
 }
 
-/** Lets a newer list of chats or bots stand where one is shown; nothing moves that the player is at. */
-export function relist(shown, fresh) {
+/** Lets a newer list of chats or bots stand where one is shown, under its heading; nothing moves that the player is at. */
+export function relist(shown, fresh, heading) {
   if (headOf(fresh) < headOf(shown)) return;
+  byId("heading").textContent = heading.textContent;
   const focused = shown.contains(document.activeElement) ? document.activeElement : null;
   merge(shown, fresh, new Set(shown.querySelectorAll("#local-servers"))); // what it found is not looked for again
   globalThis.htmx?.process(shown);
@@ -45,15 +46,17 @@ export function relist(shown, fresh) {
 }
 
 /** One part with an address of its own. The rail marks the page it stands on, and so is told which that is.
- * `gone()` is told when what the part tells of is no more, `put` lets a fresh one take its place. */
+ * `gone()` is told when what the part tells of is no more, `put` lets a fresh one take its place, and is given
+ * the heading of a whole page beside it. */
 export function partLook(id, address, { gone, put = refill } = {}) {
   return new Look(async () => {
     const response = await ask(address, { headers: { "HX-Current-URL": location.href } });
     if (!response) return false;
     if (response.status === 404) gone?.();
-    const fresh = response.ok && found(parse(await response.text()), id);
+    const elements = response.ok ? parse(await response.text()) : [];
+    const fresh = found(elements, id);
     await letGo();
-    if (fresh) put(byId(id), fresh);
+    if (fresh) put(byId(id), fresh, found(elements, "heading"));
     return true;
   });
 }
