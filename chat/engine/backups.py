@@ -165,6 +165,10 @@ class Backups:
             await engine.digests.stop()
             exchange = partial(restore.exchange, engine.settings, engine.clock, seen, tell)
             done = await engine.store.exchange(exchange)
+        except ChatError:
+            if not engine.store.fault:
+                await recovery.take_up(engine, engine.store.library.chats)
+            raise
         finally:
             engine.runs.closed_by = None
         log.info("backup_restored", name=name, safety=done.safety, old_files=done.old_files)

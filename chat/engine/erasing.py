@@ -14,6 +14,7 @@ import msgspec
 
 from chat.clock import Clock
 from chat.domain.library import Library
+from chat.engine import recovery
 from chat.engine.reset import must_be_named, must_be_quiet
 from chat.errors import ChatError, NotFound, Refused, StoreError
 from chat.observe import get_logger
@@ -140,9 +141,13 @@ class Erasing:
         engine = self._engine
         chat_ids = with_their_chats(wanted, engine.store.library).chat_ids
         await engine.digests.end(chat_ids)
-        for chat_id in chat_ids:
-            must_be_quiet(engine, chat_id)
-        await engine.store.erase(wanted)
+        try:
+            for chat_id in chat_ids:
+                must_be_quiet(engine, chat_id)
+            await engine.store.erase(wanted)
+        except ChatError:
+            await recovery.take_up(engine, chat_ids)
+            raise
         for chat_id in chat_ids:
             engine.background.pop(chat_id, None)
             engine.unstored.pop(chat_id, None)

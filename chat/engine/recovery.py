@@ -4,7 +4,7 @@ digest was not done, a closed scene nobody remembers. Doing it twice changes not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from chat.domain import exchange
@@ -112,6 +112,15 @@ async def _finish_digests(engine: Engine) -> None:
     for chat_id in {turn.chat_id for turn in waiting}:
         engine.digests.unfinished.add(chat_id)
         await digest.finish(engine, chat_id)
+
+
+async def take_up(engine: Engine, chat_ids: Collection[str]) -> None:
+    """What was ended behind these stories because they were to go, and they are still there."""
+    async with engine.store.reading() as reader:
+        recent = await views.events_of_kinds(reader, engine.store.head - LOOKED_BACK, (SceneClosed.kind,))
+    for chat_id in chat_ids:
+        await digest.finish(engine, chat_id)
+    await finish_scenes(engine, [one for one in recent if one.stream.removeprefix("chat:") in chat_ids])
 
 
 async def go_on(engine: Engine, chat_id: str) -> None:

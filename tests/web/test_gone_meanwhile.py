@@ -15,9 +15,13 @@ import httpx2
 import pytest
 
 from chat.domain.events import NewEvent
+from chat.store.copies import Copies
+from chat.store.erase import Wanted
 from chat.store.state import State
 from chat.store.verify import verify
 from tests.support.erasing import holding
+from tests.support.peer import Peer
+from tests.support.peer_acts import Answer, Reply, Silence
 from tests.web.conftest import JSON, Visitor
 
 WORD = "xylophone"
@@ -181,3 +185,32 @@ async def test_a_story_begun_again_from_an_old_page_is_another_than_the_deleted_
     assert await visitor.turns(second) == before
     await visitor.engine.store.checkpoint()
     assert await asyncio.to_thread(verify, visitor.engine.settings) == []
+
+
+async def test_a_deletion_that_is_refused_ends_nothing_of_what_is_worked_out_there(
+    connected: Visitor, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words were posted while it was made ready: it stops there, and what it had ended already goes on."""
+    chat = await connected.chat(title="The ferry")
+    felt = {"source": "Mira", "target": "You", "affinity": 3, "trust": 1, "reason": "the ferry", "cites": [1]}
+    peer.script(Silence(), Answer({"feelings": [felt], "significance": 1}), on="DigestAnswer")
+    await connected.post(f"/chats/{chat}/turns", JSON, prose='"We cross."')
+    await until(connected, lambda: any(one.schema_name for one in peer.requests))
+    copies, begun, goes_on = connected.engine.store.copies, asyncio.Event(), asyncio.Event()
+
+    async def slowly(wanted: Wanted) -> Copies:
+        begun.set()
+        await goes_on.wait()
+        return await copies(wanted)
+
+    monkeypatch.setattr(connected.engine.store, "copies", slowly)
+    deleting = asyncio.ensure_future(connected.post(f"/chats/{chat}/delete", JSON, name="The ferry"))
+    await begun.wait()
+    peer.script(Reply("slowly " * 80, pace_s=0.05))
+    said = (await connected.post(f"/chats/{chat}/turns", JSON, prose='"And back."')).json()
+    goes_on.set()
+    assert (await deleting).status_code == 409
+    await connected.post(f"/chats/{chat}/turns/{said['reply_id']}/stop", JSON)
+    await connected.settled(chat)
+    feelings = (await connected.json(f"/chats/{chat}/drawer"))["feelings"]
+    assert "the ferry" in [one["reason"] for one in feelings]
