@@ -91,6 +91,14 @@ def say(
     return story(chat.id, moment.branch_id, moment.step, turn, *moved)
 
 
+def before_it(turn: Turn, with_it: Sequence[StoryPayload]) -> tuple[tuple[str, ...], list[StoryPayload]]:
+    """Who was there before a turn of the player's, and what happened with it but for their own coming and going."""
+    mine = [one for one in with_it if isinstance(one, EntityEntered | EntityLeft) and is_you(one.entity)]
+    came = {one.entity for one in mine if isinstance(one, EntityEntered)}
+    went = {one.entity for one in mine if isinstance(one, EntityLeft)}
+    return tuple(sorted({*turn.present} - came | went)), [one for one in with_it if one not in mine]
+
+
 def start(chat_id: str, moment: Moment, turn_id: str, speaker: str, **how: Any) -> list[NewEvent]:
     """A reply begins; `how` is who was asked and with what (see AssistantTurnStarted)."""
     return story(

@@ -24,6 +24,7 @@ from chat.domain.events import (
     StoryPayload,
 )
 from chat.domain.memories import Memory
+from chat.domain.people import is_you
 from chat.domain.records import Change, Clear, Drop
 from chat.domain.turns import Turn
 
@@ -53,11 +54,11 @@ def is_over(world: World) -> bool:
 
 
 def begin_again(
-    world: World, beginning: Sequence[StoryPayload], new_id: Callable[[], str]
+    world: World, you_id: str, beginning: Sequence[StoryPayload], new_id: Callable[[], str]
 ) -> list[StoryPayload]:
     """What happens with the first words after a reset: the scene opens anew where and when the story began.
 
-    Whoever came to the story later comes along.
+    Whoever came to the story later comes along. Of the player's personas the one they are by now is there.
     """
     first = next(iter(_of(SceneOpened, beginning)), None)
     if first is None or not is_over(world):
@@ -68,8 +69,9 @@ def begin_again(
         if at != world.state.clock_at
         else []
     )
-    entered = [one for one in first.participants if one not in world.state.present]
-    everyone = tuple(sorted({*world.state.present, *first.participants}))
+    others = [one for one in first.participants if not is_you(one)]
+    entered = [one for one in others if one not in world.state.present]
+    everyone = tuple(sorted({*others, *(one for one in world.state.present if not is_you(one)), you_id}))
     doing = {one.entity: one for one in _of(ActivityChange, beginning)}
     return [
         *clock,

@@ -85,7 +85,8 @@ class Entry:
         prepare.check_fits(engine, state, chat_id, self.segments)
         world = state.world(chat_id)
         is_over = resets.is_over(world) and is_spoken(self.segments)
-        begun = resets.begin_again(world, state.beginning(chat_id), engine.clock.new_id) if is_over else []
+        first = state.beginning(chat_id) if is_over else []
+        begun = resets.begin_again(world, now.you_id, first, engine.clock.new_id)
         moment, begun_there = exchange.moment_after(world, now, begun)
         said = [*exchange.say(now, moment, self.turn_id, self._text, self.segments, key), *begun_there]
         return [*said, *self._reply_begins(state, moment, said)]

@@ -310,10 +310,11 @@ async def _said_again(
         speakers.append(speaker)
         branch_id = engine.clock.new_id()
         events = _forked_before(state, chat.id, branch_id, mine.step, AGAIN)
-        opened = resets.once_more(state.with_turn(chat.id, mine), engine.clock.new_id)
+        present, with_it = exchange.before_it(mine, state.with_turn(chat.id, mine))
+        opened = resets.once_more(with_it, engine.clock.new_id)
         begun = story(chat.id, branch_id, mine.step, *opened)
         scene_id = next((one.scene_id for one in opened if isinstance(one, SceneOpened)), mine.scene_id)
-        moment = exchange.Moment(branch_id, mine.step, scene_id, mine.at, mine.present)
+        moment = exchange.Moment(branch_id, mine.step, scene_id, mine.at, present)
         return [*events, *exchange.say(chat, moment, new_id, text, segments, ""), *begun]
 
     await engine.store.execute(forked, caused_by=new_id)

@@ -91,7 +91,7 @@ def test_what_comes_late_for_a_time_before_is_forgotten_too() -> None:
 def test_the_next_words_open_the_scene_where_it_began_and_guests_come_along() -> None:
     after = told(played(), 6, *resets.reset(played(), MIRA, BEGINNING))
     assert resets.is_over(after)
-    again = resets.begin_again(after, BEGINNING, lambda: "second")
+    again = resets.begin_again(after, YOU, BEGINNING, lambda: "second")
     opened = told(after, 7, *again)
     assert opened.scene
     assert opened.scene.id == "second"
@@ -103,4 +103,4 @@ def test_the_next_words_open_the_scene_where_it_began_and_guests_come_along() ->
 
 
 def test_a_story_with_an_open_scene_does_not_begin_again() -> None:
-    assert resets.begin_again(played(), BEGINNING, lambda: "second") == []
+    assert resets.begin_again(played(), YOU, BEGINNING, lambda: "second") == []

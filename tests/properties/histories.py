@@ -283,10 +283,10 @@ class Telling(RuleBasedStateMachine):
         """The first words after a reset, where a scene was closed by it."""
         opened = SceneOpened(scene_id="", container_id="", participants=(stories.YOU, stories.MIRA), at="")
         doing = ActivityChange(entity=stories.MIRA, container_id="", action=text)
+        world = loading.world(self.live.conn, chat)
+        clock = ClockAdvanced(at="1887-03-04T18:00:00Z", prior="", reason="")
         begun = resets.begin_again(
-            loading.world(self.live.conn, chat),
-            [ClockAdvanced(at="1887-03-04T18:00:00Z", prior="", reason=""), doing, opened],
-            lambda: self.name(f"{chat}-scene"),
+            world, stories.YOU, [clock, doing, opened], lambda: self.name(f"{chat}-scene")
         )
         if begun:
             self.happen(chat, *begun)

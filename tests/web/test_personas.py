@@ -137,3 +137,48 @@ async def test_what_was_written_for_a_persona_that_went_is_kept(visitor: Visitor
     )
     page = await visitor.get(f"/bots/{bot_id}/kickoff")
     assert (page.value_of("prose"), page.value_of("you_id")) == ("A pier in fog.", jo)
+
+
+async def present(visitor: Visitor, chat_id: str) -> set[str]:
+    return {one["name"] for one in (await visitor.json(f"/chats/{chat_id}/drawer"))["present"]}
+
+
+async def test_a_turn_said_again_as_another_persona_has_that_one_there_and_nobody_twice(
+    connected: Visitor,
+) -> None:
+    jo, hale = await _personas(connected)
+    chat_id = await connected.chat()
+    await connected.say(chat_id, '"Jo is here."')
+    await connected.post(f"/chats/{chat_id}/persona", you_id=hale)
+    await connected.say(chat_id, '"Now it is Hale."')
+    for you_id, name in ((jo, "Jo"), (hale, "Hale"), (hale, "Hale")):
+        await connected.post(f"/chats/{chat_id}/persona", you_id=you_id)
+        reply = (await connected.turns(chat_id))[-1]["id"]
+        await connected.post(f"/chats/{chat_id}/turns/{reply}/regenerate", JSON, prose=f'"It is {name}."')
+        await connected.settled(chat_id)
+        said = [one["speaker"]["name"] for one in await connected.turns(chat_id) if one["role"] == "user"]
+        assert (said, await present(connected, chat_id)) == (["Jo", name], {name, "Mira"})
+    await connected.engine.store.checkpoint()
+    assert await asyncio.to_thread(verify, connected.engine.settings) == []
+
+
+async def test_a_persona_that_went_does_not_come_back_with_a_reset(connected: Visitor) -> None:
+    jo, hale = await _personas(connected)
+    bot = await connected.bot()
+    chat_id = await connected.chat(bot)
+    await connected.post(f"/chats/{chat_id}/persona", you_id=hale)
+    await connected.say(chat_id, '"It is Hale."')
+    await connected.post(f"/bots/{bot}/reset", JSON, **{f"chat-{chat_id}": "on", "name": "Mira"})
+    await connected.say(chat_id, '"Hale begins again."')
+    assert await present(connected, chat_id) == {"Hale", "Mira"}
+    await connected.post(f"/bots/{bot}/reset", JSON, **{f"chat-{chat_id}": "on", "name": "Mira"})
+    await connected.post(f"/chats/{chat_id}/persona", you_id=jo)
+    await connected.say(chat_id, '"And now Jo."')
+    assert await present(connected, chat_id) == {"Jo", "Mira"}
+    reply = (await connected.turns(chat_id))[-1]["id"]
+    await connected.post(f"/chats/{chat_id}/persona", you_id=hale)
+    await connected.post(f"/chats/{chat_id}/turns/{reply}/regenerate", JSON, prose='"Hale, rather."')
+    await connected.settled(chat_id)
+    assert await present(connected, chat_id) == {"Hale", "Mira"}
+    await connected.engine.store.checkpoint()
+    assert await asyncio.to_thread(verify, connected.engine.settings) == []
