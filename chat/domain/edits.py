@@ -125,10 +125,27 @@ def _clean(name: str, value: Any) -> Any:
     if name in ("affinity", "trust", "significance"):
         return _number(name, value)
     if name in ("holding", "facts"):
-        return tuple(line.strip()[:TEXT_CHARS] for line in value if line.strip())[:LIST_ITEMS]
+        return _lines(name, [line.strip() for line in value if line.strip()])
     if name.startswith("is_"):
         return bool(value)
     return _text(name, str(value).strip())
+
+
+def _lines(name: str, lines: list[str]) -> tuple[str, ...]:
+    if len(lines) > LIST_ITEMS:
+        sentence = f"This can have {LIST_ITEMS} entries; what you wrote has {len(lines):,}."
+        raise ValueRefused(sentence, field=name)
+    for line in lines:
+        check_length(name, line)
+    return tuple(lines)
+
+
+def check_length(name: str, text: str, most: int = TEXT_CHARS) -> None:
+    """Nothing that was typed is ever cut off: what is longer is refused."""
+    if len(text) > most:
+        raise ValueRefused(
+            f"This can have {most:,} characters; what you wrote has {len(text):,}.", field=name
+        )
 
 
 def _text(name: str, text: str) -> str:
@@ -138,9 +155,8 @@ def _text(name: str, text: str) -> str:
         raise ValueRefused("An author's note stands first or last.", field=name)
     if name in ("name", "text") and not text:
         raise ValueRefused("This cannot be empty.", "Write something, or leave it as it was.", field=name)
-    if len(text) > TEXT_CHARS and name != "text":
-        sentence = f"This can have {TEXT_CHARS:,} characters; what you wrote has {len(text):,}."
-        raise ValueRefused(sentence, field=name)
+    if name != "text":
+        check_length(name, text)
     return text
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chat.domain import chats, scenes
 from chat.domain.digest import lines_of, witnessed_by
+from chat.domain.edits import check_length
 from chat.domain.events import (
     EdgeSummarySet,
     EdgeUpdate,
@@ -80,7 +81,12 @@ def by_signal(
 
 
 async def close_by_hand(engine: Engine, chat_id: str, place: NextPlace) -> None:
-    """The player's button; an action of its own, so a step of its own. Raises TurnRunning while a reply runs."""
+    """The player's button; an action of its own, so a step of its own.
+
+    Raises TurnRunning while a reply runs, and ValueRefused for a name that is too long.
+    """
+    check_length("name", place.name, scenes.NAME_CHARS)
+    check_length("place_type", place.place_type, scenes.NAME_CHARS)
     chats.known(engine.store.library.chats.get(chat_id))
     if run := engine.runs.get(chat_id):
         raise TurnRunning("A reply is being written in this scene.", turn_id=run.reply_id)

@@ -198,3 +198,21 @@ async def test_the_drawer_is_about_now_whatever_window_of_the_story_is_shown(
     page = await connected.get(f"/chats/{chat_id}?before=2")
     assert "filling the lamp" in page.by_id("drawer").text
     assert "Mira learned" in page.by_id("reply").text
+
+
+@pytest.mark.parametrize(("field", "most"), [("name", 120), ("place_type", 120)])
+async def test_a_name_of_a_place_is_kept_whole_or_refused(visitor: Visitor, field: str, most: int) -> None:
+    chat_id = await visitor.chat()
+    close, named = f"/chats/{chat_id}/scene/close", {"name": "The train", "place_type": "train"}
+    head = visitor.engine.store.head
+    too_long = named | {field: "x" * (most + 1)}
+    refused = await visitor.post(close, JSON, **too_long)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, field)
+    assert f"This can have {most} characters" in refused.json()["error"]["message"]
+    assert "x" * (most + 1) in (await visitor.post(close, HTMX, **too_long)).text, "it is still in the form"
+    assert visitor.engine.store.head == head
+    assert (await visitor.post(close, JSON, **(named | {field: "x" * most}))).status_code == 200
+    shown = next(
+        one for one in (await visitor.json(f"/chats/{chat_id}/drawer"))["editable"] if one["what"] == "place"
+    )
+    assert "x" * most in shown["values"].values()

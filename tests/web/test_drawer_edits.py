@@ -178,6 +178,8 @@ async def test_a_script_that_is_stale_gets_the_newer_values_and_their_revision(
         ("place", "name", " ", "This cannot be empty."),
         ("memory", "text", " \n ", "This cannot be empty."),
         ("activity", "action", "z" * 2001, "This can have 2,000 characters"),
+        ("edge", "facts", "Short.\n" + "x" * 2001, "This can have 2,000 characters"),
+        ("edge", "facts", "\n".join(f"Fact {number}." for number in range(41)), "This can have 40 entries"),
     ],
 )
 async def test_a_wrong_value_is_refused_beside_its_field_and_stays_there(
