@@ -184,10 +184,20 @@ class Unexpected:
 
 async def _on_chat_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ChatError)
+    error = _as_far_as_known(request, error)
     status = status_of(error)
     if status >= 500:
         log.error("a request failed", code=error.code, exc_info=error)
     return await answer(request, Notice.of(error), status, details(error))
+
+
+def _as_far_as_known(request: Request, error: ChatError) -> ChatError:
+    """Where the log cannot be read nobody knows what there is, and nothing is said not to be there but a backup."""
+    store = engine_of(request).store
+    is_read = store.fault is None or bool(store.library.people)
+    if is_read or not isinstance(error, errors.NotFound) or request.url.path.startswith("/backups"):
+        return error
+    return store.fault or error
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

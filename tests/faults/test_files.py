@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 
 import pytest
@@ -64,12 +65,24 @@ def test_a_damaged_search_index_is_written_anew_while_the_program_runs(desk: Des
     assert list(desk.settings.data_dir.glob("chat.db.damaged-*"))
 
 
-@pytest.mark.parametrize("how", ["header", "end of the log", "gone"])
-def test_a_damaged_log_is_told_on_every_page_and_the_way_back_is_one_of_them(desk: Desk, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("header", "store_damaged"),
+        ("end of the log", "store_damaged"),
+        ("truncated", "store_damaged"),
+        ("gone", "events_lost"),
+    ],
+)
+def test_a_damaged_log_is_told_on_every_page_and_the_way_back_is_one_of_them(
+    desk: Desk, how: str, says: str
+) -> None:
     settings = desk.settings
     made = asyncio.run(_backed_up(settings))
     if how == "gone":
         settings.db_path.unlink()
+    elif how == "truncated":
+        os.truncate(settings.db_path, settings.db_path.stat().st_size // 2)
     else:
         leaf = pages.leaves_of(settings.db_path, "event_log")[-1]
         pages.spoil(settings.db_path, 1 if how == "header" else leaf)
@@ -80,7 +93,14 @@ def test_a_damaged_log_is_told_on_every_page_and_the_way_back_is_one_of_them(des
         assert page.status < 600
         assert made in page.text, address
         assert "/backups" in page.text
-    assert desk.post("a", "Do not write this.").status in (404, 503)
+    refused = desk.post("a", "Do not write this.")
+    assert (refused.status, refused.json["error"]["code"]) == (503, says), "not that there is no such chat"
+    assert made in refused.json["error"]["next_step"]
+    for address in ("/chats/a", "/bots/bot-mira", "/chats/a/map"):
+        page = desk.page(address)
+        assert page.status == 503
+        assert "There is no such" not in page.text
+    assert desk.page("/backups/nothing/restore").status == 404
     assert not settings.db_path.exists() or settings.db_path.read_bytes() == spoiled
     assert "stories_cannot_be_written" in desk.told
     back = desk.server.request("POST", f"/backups/{made}/restore", form={})
