@@ -136,18 +136,22 @@ async def select(engine: Engine, chat_id: str, branch_id: str) -> Moved:
 
 
 async def stand(engine: Engine, chat_id: str, branch_id: str, step: int, reason: str = MOMENT) -> Moved:
-    """Go to right after a step of any branch of this chat. Raises NotFound, Refused when it is there, TurnRunning."""
+    """Go to right after a step of any branch of this chat, at most to its end.
+
+    Raises NotFound, Refused when the story stands there already, TurnRunning.
+    """
 
     def there(state: State, chat: Chat) -> tuple[Place, str]:
         branch = state.library.branches.get(branch_id)
         if branch is None or branch.chat_id != chat_id or step < 0:
             raise NotFound("There is no such moment in this chat.")
-        lies_on = owner_of(state.library.branches, branch_id, step)
+        at = min(step, state.end(branch_id))
+        lies_on = owner_of(state.library.branches, branch_id, at)
         head = state.world(chat_id).state.head_step
         here = branch_at(state.library.lineage(chat_id), head)
-        if (lies_on, min(step, state.end(lies_on))) == (here, head):
+        if (lies_on, at) == (here, head):
             raise Refused("The story stands at this moment already.")
-        return Place(lies_on, step, reason), reason
+        return Place(lies_on, at, reason), reason
 
     return await _go(engine, chat_id, there)
 

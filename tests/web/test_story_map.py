@@ -106,6 +106,30 @@ async def test_while_a_reply_is_written_it_is_stopped_first_and_the_moment_stays
     assert await texts(connected, chat_id) == ["One."]
 
 
+async def test_a_step_beyond_the_end_of_a_branch_is_its_end(connected: Visitor) -> None:
+    chat_id = await connected.chat()
+    await connected.say(chat_id, "One.")
+    first = (await connected.turns(chat_id))[-1]
+    await connected.say(chat_id, "Two.")
+    left, last = branch_of(connected, chat_id), (await connected.turns(chat_id))[-1]
+    await connected.post(f"/chats/{chat_id}/turns/{first['id']}/rewind", JSON)
+    here = branch_of(connected, chat_id)
+    looked = (await connected.json(f"/chats/{chat_id}/map?branch={here}&step=99"))["moment"]
+    assert (looked["branch_id"], looked["step"]) == (left, first["step"])
+    answer = await connected.post(f"/chats/{chat_id}/branches/{here}/select", JSON, step="99")
+    assert answer.status_code == 422, "it stands there already"
+    await connected.say(chat_id, "Three.")
+    await connected.post(f"/chats/{chat_id}/undo", JSON)
+    assert await texts(connected, chat_id) == ["One."]
+    there = await connected.post(f"/chats/{chat_id}/branches/{left}/select", JSON, step="99")
+    assert there.status_code == 200, there.text
+    assert (await connected.turns(chat_id))[-1]["id"] == last["id"]
+    await connected.say(chat_id, "Four.")
+    undone = (await connected.post(f"/chats/{chat_id}/undo", JSON)).json()
+    assert (undone["what"], undone["words"]) == ("your last turn", "Four.")
+    assert await texts(connected, chat_id) == ["One.", "Two."]
+
+
 async def marked(visitor: Visitor, chat_id: str) -> dict[str, list[str]]:
     """The names of the checkpoints that the transcript shows, by turn; the page and its data say the same."""
     told = {one["id"]: [c["name"] for c in one["checkpoints"]] for one in await visitor.turns(chat_id)}

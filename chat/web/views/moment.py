@@ -43,7 +43,8 @@ async def read_moment(engine: Engine, story: StoryMap, branch_id: str, step: int
     impact = await engine.impact_at(chat.id, branch_id, step)
     branches = {one.id: one for one in library.branches.values() if one.chat_id == chat.id}
     ends = story.landmarks.ends(branches.values(), chat.branch_id)
-    at = (owner_of(branches, branch_id, step), min(step, ends[branch_id]))
+    upto = min(step, ends[branch_id])
+    at = (owner_of(branches, branch_id, upto), upto)
     async with engine.store.reading() as reader:
         said = await views.said_at(reader, chat.id, branches, *at)
         if said:
