@@ -198,11 +198,28 @@ def _options(command: Any) -> Iterator[tuple[str, ...]]:
         yield names, default, on_one_line(getattr(parameter, "help", ""))
 
 
+# Metrics
+
+
+def metrics() -> str:
+    from chat.observe.metrics import COUNTS
+
+    intro = (
+        "What `/metrics` answers, in the text format of Prometheus. Each of these only grows, and begins anew with "
+        "the program; labels hold codes alone."
+    )
+    rows = [(code(f"{one.name}_total"), code(one.label), one.meaning) for one in COUNTS]
+    return page(
+        "Metrics", "chat/observe/metrics.py", intro, [table(("figure", "label", "what it counts"), rows)]
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "events.md": events,
     "settings.md": settings,
     "routes.md": routes,
     "cli.md": cli,
+    "metrics.md": metrics,
 }
 
 

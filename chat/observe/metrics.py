@@ -36,7 +36,7 @@ class Count:
 
 LOG_LINES = Count("chat_log_lines", "Lines logged", "level")
 REFUSED_REQUESTS = Count("chat_refused_requests", "Requests refused before any page saw them", "reason")
-_COUNTS = (LOG_LINES, REFUSED_REQUESTS)
+COUNTS = (LOG_LINES, REFUSED_REQUESTS)
 
 
 def metrics_page() -> tuple[bytes, str]:
@@ -55,7 +55,7 @@ class _Counted:
     def collect(self) -> Iterator[CounterMetricFamily]:
         from prometheus_client.core import CounterMetricFamily
 
-        for count in _COUNTS:
+        for count in COUNTS:
             family = CounterMetricFamily(count.name, count.meaning, labels=[count.label])
             for value, number in count.items():
                 family.add_metric([value], number)

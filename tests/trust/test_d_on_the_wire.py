@@ -108,10 +108,30 @@ def test_case_56_the_hub_keeps_no_more_streams_than_it_may() -> None:
     assert hub.subscriber_count() == STREAMS_MAX
 
 
-@pytest.mark.parametrize("last", ["-1", "abc", "e-99999999", "0", "x" * 500])
+@pytest.mark.parametrize(
+    "last",
+    [
+        "-1",
+        "abc",
+        "other-{head}",
+        "0",
+        "x" * 500,
+        "{epoch}-{future}",
+        "{epoch}--1",
+        "{epoch}-1e3",
+        "{epoch}-",
+    ],
+)
 def test_case_56_a_place_in_the_stream_that_is_none_begins_anew(server: Server, last: str) -> None:
-    chat = begin_story(server)
-    with EventStream(f"{server.url}/chats/{chat}/events", {"Last-Event-ID": last}) as stream:
+    """Of another run of the program, of no number, or not reached yet although all else about it is right."""
+    chat, head = begin_story(server), server.request("GET", "/health").json["head"]
+    address = f"{server.url}/chats/{chat}/events"
+    with EventStream(address) as stream:
+        here = stream.next()
+    assert here
+    epoch = here.data["epoch"]
+    claimed = last.format(epoch=epoch, head=head, future=head + 100_000)
+    with EventStream(address, {"Last-Event-ID": claimed}) as stream:
         first = stream.next()
     assert first
     assert first.event == "snapshot"
@@ -120,7 +140,7 @@ def test_case_56_a_place_in_the_stream_that_is_none_begins_anew(server: Server, 
 def test_case_57_listeners_that_vanish_leave_nothing_behind_and_the_reply_is_stored(server: Server) -> None:
     chat = begin_story(server)
     told = server.request("POST", f"/chats/{chat}/turns", form={"prose": "Tell me a long story."}).json
-    for _ in range(200):
+    for _ in range(1_000):
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
             line.sendall(_get(server, f"/chats/{chat}/events", "text/event-stream"))
             line.recv(64)

@@ -42,7 +42,7 @@ def test_case_103_waits_double_have_jitter_and_end(error: ProviderError, waits: 
     )
 
 
-async def test_case_115_a_million_small_pieces_are_one_turn_in_the_log(
+async def test_case_115_fifteen_thousand_pieces_are_one_turn_in_the_log(
     connected: Visitor, peer: Peer
 ) -> None:
     """Words that come one letter at a time cost the log what words that come at once cost."""
