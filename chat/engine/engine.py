@@ -217,8 +217,7 @@ class Engine:
 
     async def confirm_kickoff(self, draft: KickoffDraft) -> str:
         """Make the chat; when the draft says so, the bot begins to speak. Returns the chat's id."""
-        is_new = draft.draft_id not in self.store.library.chats
-        chat_id = await kickoff.confirm(self, draft)
+        chat_id, is_new = await kickoff.confirm(self, draft)
         if draft.bot_speaks_first and is_new:
             run = self.new_run(chat_id)
             self.runs.reserve(run)

@@ -79,10 +79,10 @@ async def save(engine: Engine, draft: KickoffDraft) -> None:
     await engine.store.save_draft(draft_key(draft.bot_id), msgspec.json.encode(draft).decode())
 
 
-async def confirm(engine: Engine, draft: KickoffDraft) -> str:
-    """Make the chat and everything it starts with in one transaction. Returns its id. Raises NotFound.
+async def confirm(engine: Engine, draft: KickoffDraft) -> tuple[str, bool]:
+    """Make the chat and everything it starts with in one transaction. Returns its id, and whether it is new.
 
-    That is the draft's own, so that a double click makes one; the id of a chat that was deleted is not used again.
+    Raises NotFound. The id is the draft's own, so that a double click makes one, unless a chat that was deleted had it.
     """
     if draft.opening.strip():
         _checked("opening", draft.opening)
@@ -101,8 +101,8 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> str:
         made.append(started.chat_id)
         return started.events
 
-    await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
-    return made[0]
+    commit = await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
+    return made[0], bool(commit.events)
 
 
 def _checked(field: str, text: str) -> str:

@@ -6,6 +6,7 @@ from tests.support.dom import parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer, Status
 from tests.web.conftest import JSON, Visitor
+from tests.web.test_gone_meanwhile import behind
 
 PROSE = "A night train crossing the plain, ten past eleven. Mira reads a letter by the window. You stand in the door."
 
@@ -198,3 +199,18 @@ async def test_feelings_carried_over_name_their_chat_and_what_there_is_instead(
     assert shared["from_chat"] == [first, "The <i>pier</i>"]
     assert (alone["affinity"], alone["summary"], alone["facts"]) == (40, "A stranger.", [])
     assert alone["from_chat"] is None
+
+
+async def test_a_story_begun_twice_at_once_is_one_and_both_are_led_to_it(connected: Visitor) -> None:
+    bot_id = await connected.bot()
+    await connected.post(f"/bots/{bot_id}/kickoff", JSON, prose="A pier.", action="parse")
+    begin = (
+        f"/bots/{bot_id}/kickoff",
+        {"action": "confirm", "place_name": "The pier", "bot_speaks_first": "on"},
+    )
+    first, second = await behind(connected, begin, begin)
+    assert (first.status_code, second.status_code) == (200, 200), second.text
+    assert first.json()["chat_id"] == second.json()["chat_id"]
+    await connected.settled(first.json()["chat_id"])
+    turns = await connected.turns(first.json()["chat_id"])
+    assert [turn["speaker"]["name"] for turn in turns] == ["Narrator", "Mira"]
