@@ -156,6 +156,11 @@ class Backups:
         engine, tell = self._engine, self._teller()
         self.stage = "beginning"
         _must_be_quiet(engine)
+        for chat_id in list(engine.unclosed):
+            with suppress(
+                StoreError
+            ):  # a reply the database did not take goes into the backup of the present
+                await engine.close_interrupted(chat_id)
         seen = await asyncio.to_thread(restore.prepare, engine.settings, engine.clock, name, tell)
         if engine.runs.all():
             restore.give_up(engine.settings)
@@ -172,8 +177,8 @@ class Backups:
         finally:
             engine.runs.closed_by = None
         log.info("backup_restored", name=name, safety=done.safety, old_files=done.old_files)
-        engine.background.clear()
-        engine.history_from.clear()
+        for kept in (engine.background, engine.history_from, engine.unstored, engine.unclosed):
+            kept.clear()
         engine.anticipation.forget()
         engine.hub.restart(engine.clock.new_id().lower())
         if not engine.store.fault:

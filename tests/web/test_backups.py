@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from chat.store import backup
 from chat.store.backup_folder import BackupFolder
 from chat.web.routes import backups as page
 from tests.support.dom import parse
+from tests.support.peer import Peer
+from tests.support.peer_acts import Reply
 from tests.web.conftest import HTMX, JSON, KEY, Visitor
 
 FOREIGN_SITE = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -219,3 +222,27 @@ async def test_the_key_is_on_no_page_and_in_no_file_of_a_backup(connected: Visit
     files = [path.read_bytes() for path in connected.engine.settings.backups_dir.iterdir()]
     assert not [one for one in pages if KEY in one.text]
     assert not [one for one in files if KEY.encode() in one]
+
+
+async def test_a_reply_the_database_did_not_take_is_in_the_backup_of_what_was_there(
+    connected: Visitor, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_id = await connected.chat()
+    earlier = await made(connected)
+    execute, runs = connected.engine.store.execute, connected.engine.runs
+
+    async def no_room_for_replies(*args: Any, **named: Any) -> Any:
+        if (run := runs.get(chat_id)) and run.is_started:
+            raise StoreFull("The disk is full.")
+        return await execute(*args, **named)
+
+    monkeypatch.setattr(connected.engine.store, "execute", no_room_for_replies)
+    peer.script(Reply("The tide comes in."))
+    await connected.say(chat_id, "Hello?")
+    monkeypatch.undo()
+    assert (await connected.json(f"/chats/{chat_id}/notice"))["notice"]
+    restored = (await connected.post(f"/backups/{earlier}/restore", JSON)).json()
+    assert (await connected.json(f"/chats/{chat_id}/notice"))["notice"] is None
+    assert [one["text"] for one in await connected.turns(chat_id)] == ["Fog."]
+    await connected.post(f"/backups/{restored['safety']}/restore", JSON)
+    assert (await connected.turns(chat_id))[-1]["text"] == "The tide comes in."
