@@ -180,6 +180,8 @@ async def ask_again(engine: Engine, chat_id: str, turn_id: str) -> None:
         known = await views.turn(reader, turn_id)
     if known is None or known.chat_id != chat_id:
         raise NotFound("There is no such turn in this chat.")
+    if known.role != "assistant" or known.is_running:
+        raise Refused("Only of a reply that has ended can be worked out what it changed.")
     if known.digest_outcome not in ("", FAILED):
         raise Refused("What this reply changed has been worked out already.")
     engine.digests.start(engine, chat_id, turn_id)

@@ -149,6 +149,34 @@ async def test_the_way_back_says_what_it_would_change_then_does_it_and_leads_bac
     assert (await visitor.client.get("/ready")).status_code == 200
 
 
+async def test_a_reply_that_is_being_written_is_stopped_first_when_that_is_wanted(
+    connected: Visitor, peer: Peer
+) -> None:
+    chat_id = await connected.chat()
+    await connected.say(chat_id, "One.")
+    name = await made(connected)
+    address = f"/backups/{name}/restore"
+    assert not (await connected.get(address)).one("form", action=address).all("input")
+    peer.script(Reply("word " * 400, pace_s=0.02))
+    reply_id = (await connected.post(f"/chats/{chat_id}/turns", JSON, prose="Two.")).json()["reply_id"]
+    while not (running := connected.engine.running_reply(chat_id)) or not running.text:
+        await connected.pause()
+    assert (await connected.post(f"/chats/{chat_id}/turns/{reply_id}/digest", JSON)).status_code == 422
+    assert (await connected.post(address, JSON)).json()["error"]["code"] == "turn_running"
+    refused = await connected.post(address)
+    assert refused.status_code == 409
+    for shown in (parse(refused.text), await connected.get(address)):
+        form = shown.one("form", action=address)
+        assert form.one("button").text == "Stop the reply and go back"
+        fields = {one.attrs["name"]: one.attrs["value"] for one in form.all("input")}
+    assert (await connected.post(address, **fields)).status_code == 200
+    assert [turn["text"] for turn in await connected.turns(chat_id)][1:] == ["One.", '*nods* "Mm-hm."']
+    (safety,) = [one["name"] for one in (await connected.json("/backups"))["backups"] if one["name"] != name]
+    await connected.post(f"/backups/{safety}/restore", JSON)
+    stopped = (await connected.turns(chat_id))[-1]
+    assert (stopped["id"], stopped["stop_reason"]) == (reply_id, "user_stop")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Request, Response
 
 from chat.engine.backup_facts import ago, backup_facts, restore_facts, size_of, when, why
 from chat.engine.engine import Engine
-from chat.errors import BackupRunning
+from chat.errors import BackupRunning, TurnRunning
 from chat.store.backup_folder import Backup
-from chat.web.failures import Notice
+from chat.web.failures import Notice, status_of
+from chat.web.forms import read_fields
 from chat.web.pages import engine_of, json_response, page, part, see_other, wants_json
+from chat.web.routes.reset import stop_replies
 
 router = APIRouter()
 SOON_S = 1.5
@@ -67,23 +69,41 @@ async def get_progress(request: Request) -> Response:
 @router.get("/backups/{name}/restore")
 async def get_restore(request: Request, name: str) -> Response:
     """What going back to a backup would change, chat by chat; it is checked in full first."""
-    engine = engine_of(request)
-    seen = await engine.backups.preview(name)
-    facts = restore_facts(seen)
     if wants_json(request):
-        return json_response(facts)
-    return await page(request, "pages/restore.html", {"backup": _shown(engine, seen.backup), "seen": facts})
+        return json_response(restore_facts(await engine_of(request).backups.preview(name)))
+    return await _question(request, name)
 
 
 @router.post("/backups/{name}/restore")
 async def post_restore(request: Request, name: str) -> Response:
-    """Goes back to a backup without a restart; what was there before is backed up first, so this can be undone."""
-    done = await engine_of(request).backups.restore(name)
+    """Goes back to a backup without a restart; what was there before is backed up first, so this can be undone.
+
+    With `stop` a reply that is being written anywhere is stopped first.
+    """
+    engine = engine_of(request)
+    if (await read_fields(request)).flag("stop"):
+        await stop_replies(request, [run.chat_id for run in engine.runs.all()])
+    try:
+        done = await engine.backups.restore(name)
+    except TurnRunning as error:
+        if wants_json(request):
+            raise
+        return await _question(request, name, Notice.of(error), status_of(error))
     told = restore_facts(done.preview) | {"safety": done.safety, "old_files": done.old_files}
     if wants_json(request):
         return json_response({**told, "location": "/chats"})
     view = {"restored": told, "backup": _shown(engine_of(request), done.preview.backup)}
     return await page(request, "pages/restored.html", view)
+
+
+async def _question(request: Request, name: str, notice: Notice | None = None, status: int = 200) -> Response:
+    """What would change, and the button; while replies are being written it stops them first."""
+    engine = engine_of(request)
+    seen = await engine.backups.preview(name)
+    view = {"backup": _shown(engine, seen.backup), "seen": restore_facts(seen), "notice": notice}
+    return await page(
+        request, "pages/restore.html", view | {"running": len(engine.runs.all())}, status=status
+    )
 
 
 def _shown(engine: Engine, one: Backup) -> dict[str, Any]:
