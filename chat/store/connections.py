@@ -44,6 +44,11 @@ _MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
         "The database file cannot be opened ({}).",
         "Nothing was written. See that the data folder is there and yours, then try again.",
     ),
+    sqlite3.SQLITE_PROTOCOL: (
+        StoreBusy,
+        "Others were at the database for so long that it could not be read ({}).",
+        "Nothing was written. Try again in a moment.",
+    ),
     sqlite3.SQLITE_NOMEM: (
         StoreError,
         "There is not enough memory for this ({}).",

@@ -128,6 +128,7 @@ async def test_a_lock_of_another_program_is_waited_for_off_the_event_loop(
     [
         (sqlite3.SQLITE_BUSY, StoreBusy),
         (sqlite3.SQLITE_BUSY | 2 << 8, StoreBusy),
+        (sqlite3.SQLITE_PROTOCOL, StoreBusy),
         (sqlite3.SQLITE_FULL, StoreFull),
         (sqlite3.SQLITE_IOERR | 3 << 8, StoreFull),
         (sqlite3.SQLITE_CORRUPT, StoreDamaged),
