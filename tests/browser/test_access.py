@@ -118,6 +118,19 @@ async def test_the_keyboard_keeps_its_place_when_its_button_goes(page: Page, tol
     await expect(page.locator(".turn.bot").last).to_be_focused()
 
 
+async def test_no_key_leads_below_a_drawer_that_covers_the_page(page: Page, server: Server) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await desk.open_chat(page, server, desk.begin_story(server))
+    await page.click("#drawer-panel summary")
+    await page.locator("#drawer-panel a[href]").last.focus()
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+        assert not await page.evaluate("!!document.activeElement.closest('#page-scroll, .desk')")
+    await page.locator("#drawer-panel a[href]").last.focus()
+    await page.keyboard.press("Escape")
+    await expect(page.locator(desk.BOX)).to_be_visible()
+
+
 async def test_what_a_test_of_the_connection_found_is_before_ones_eyes(page: Page, told: Server) -> None:
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto(f"{told.url}/settings")
