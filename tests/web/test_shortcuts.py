@@ -18,9 +18,10 @@ async def test_the_page_names_every_key_and_is_linked_from_everywhere(visitor: V
 
 async def test_what_sends_a_turn_is_chosen_for_this_browser(visitor: Visitor) -> None:
     answer = await visitor.post("/shortcuts", send_key="enter")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/shortcuts#send-key")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/shortcuts?kept=on#send-key")
     assert "httponly" in answer.headers["set-cookie"].lower()
-    page = await visitor.get("/shortcuts")
+    page = await visitor.get(answer.headers["location"])
+    assert page.by_id("send-key").one(role="status").text == "Saved for this browser."
     assert page.one("body").attrs["data-send-key"] == "enter"
     assert "checked" in page.by_id("send-enter").attrs
     await visitor.post("/shortcuts", send_key="anything else")

@@ -38,8 +38,8 @@ _STORY = (
 
 
 @router.get("/shortcuts")
-async def get_shortcuts(request: Request) -> Response:
-    """Every key there is, and the choice of what sends a turn."""
+async def get_shortcuts(request: Request, kept: str = "") -> Response:
+    """Every key there is, and the choice of what sends a turn; `kept` says that it was just saved."""
     chosen = send_key_of(request)
     groups = (Group("Writing", (*_SENDS[chosen], *_WRITING)), Group("The story", _STORY))
     if wants_json(request):
@@ -49,9 +49,8 @@ async def get_shortcuts(request: Request) -> Response:
             for keys, what in group.rows
         ]
         return json_response({"shortcuts": told, "send_key": chosen})
-    return await page(
-        request, "pages/shortcuts.html", {"groups": groups, "send_keys": tuple(SEND_KEYS.items())}
-    )
+    view = {"groups": groups, "send_keys": tuple(SEND_KEYS.items()), "kept": kept}
+    return await page(request, "pages/shortcuts.html", view)
 
 
 @router.post("/shortcuts")
@@ -59,6 +58,6 @@ async def post_shortcuts(request: Request) -> Response:
     """Chooses what sends a turn (`send_key`: ctrl-enter or enter), for this browser."""
     fields = await read_fields(request)
     chosen = fields.choice("send_key", tuple(SEND_KEYS))
-    response = see_other(request, "/shortcuts#send-key", send_key=chosen)
+    response = see_other(request, "/shortcuts?kept=on#send-key", send_key=chosen)
     response.set_cookie("send_key", chosen, max_age=_YEAR_S, httponly=True, samesite="strict")
     return response
