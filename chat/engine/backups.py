@@ -169,7 +169,7 @@ class Backups:
         try:
             await engine.digests.stop()
             exchange = partial(restore.exchange, engine.settings, engine.clock, seen, tell)
-            done = await engine.store.exchange(exchange)
+            done = await engine.store.exchange(exchange, are_others=True)
         except ChatError:
             if not engine.store.fault:
                 await recovery.take_up(engine, engine.store.library.chats)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from chat.clock import Clock
 from chat.domain.library import Library
-from chat.errors import StoreDamaged, StoreError
+from chat.errors import BackupRunning, StoreDamaged, StoreError
 from chat.observe import get_logger
 from chat.settings import Settings
 from chat.store import connections, mend, work_folders
@@ -61,6 +61,8 @@ class Store:
         self._library = live.library
         self._head = live.head.id
         self._is_log_long = False
+        self._stories = 0
+        """How often other stories took the place of those there were; changed on the writer's thread."""
         self.warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -135,10 +137,14 @@ class Store:
         """Run a decision on the writer's thread and commit what it returns, all of it or nothing.
 
         `caused_by` names the turn or operation in each event; `drop_draft` forgets a draft in the same
-        transaction. A decision that returns no events commits nothing.
+        transaction. A decision that returns no events commits nothing. Raises BackupRunning where other stories have
+        taken the place of those it was asked for.
         """
+        asked_of = self._stories
 
         def command() -> _Outcome:
+            if asked_of != self._stories:
+                raise BackupRunning("The stories were just exchanged for those of a backup.")
             commit = self._live.command(decide, caused_by, drop_draft)
             return _Outcome(commit, self._live.library)
 
@@ -190,16 +196,19 @@ class Store:
         """True when nothing that was erased may still lie in a file, copies apart."""
         return await self._writer.run(lambda: not unfinished(self._live.conn))
 
-    async def exchange(self, put: Callable[[], T]) -> T:
+    async def exchange(self, put: Callable[[], T], *, are_others: bool = False) -> T:
         """Let `put` place another database where this one is, while nobody reads or writes, and go on with that.
 
+        `are_others`: its stories are not these, so what was asked of these and still waits is not done in them.
         Listeners hear nothing of it. When `put` fails, the store goes on with what is there.
         """
 
         def exchanged() -> T:
             try:
                 self._live.close()
-                return put()
+                done = put()
+                self._stories += are_others
+                return done
             finally:
                 self._reopen()
 

@@ -332,11 +332,11 @@ async def test_no_reply_begins_while_the_stories_are_exchanged(
     exchange = engine.store.exchange
     refusals: list[BackupRunning] = []
 
-    async def watched(put):  # type: ignore[no-untyped-def]
+    async def watched(put, **how):  # type: ignore[no-untyped-def]
         with pytest.raises(BackupRunning) as refusal:
             await engine.take_turn(stage.first, "Now?")
         refusals.append(refusal.value)
-        return await exchange(put)
+        return await exchange(put, **how)
 
     monkeypatch.setattr(engine.store, "exchange", watched)
     await engine.backups.restore(kept.name)

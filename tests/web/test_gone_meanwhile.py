@@ -152,6 +152,19 @@ async def test_words_typed_in_another_chat_are_kept_while_one_database_takes_the
     assert (await connected.json(f"/chats/{chat}/draft"))["prose"] == f"half a {WORD}"
 
 
+async def test_what_was_asked_of_a_story_is_not_done_in_the_one_that_takes_its_place(
+    connected: Visitor,
+) -> None:
+    chat, _ = await told(connected, await connected.bot(name="Mira Vale"))
+    before = await connected.turns(chat)
+    made = (await connected.post("/backups", JSON)).json()["backup"]["name"]
+    await connected.say(chat, "And once more.")
+    restored, undone = await behind(connected, (f"/backups/{made}/restore", {}), (f"/chats/{chat}/undo", {}))
+    assert (restored.status_code, undone.status_code) == (200, 409), undone.text
+    assert await connected.turns(chat) == before
+    assert (await connected.post(f"/chats/{chat}/undo", JSON)).json()["words"] == "And back."
+
+
 @pytest.mark.parametrize("who", ["bot", "persona"])
 async def test_no_story_begins_with_somebody_who_is_being_deleted(connected: Visitor, who: str) -> None:
     bot = await connected.bot(name="Mira Vale")
