@@ -131,6 +131,16 @@ async def test_no_key_leads_below_a_drawer_that_covers_the_page(page: Page, serv
     await expect(page.locator(desk.BOX)).to_be_visible()
 
 
+async def test_why_a_text_is_too_long_is_before_ones_eyes(page: Page, watch: Watch, server: Server) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(f"{server.url}/bots/new")
+    await page.fill("#name", "Ada Quill")
+    await page.fill("#backstory", "b" * 32_001)
+    await page.get_by_role("button", name="Save and set the opening").click()
+    await expect(page.locator("#wrong-backstory")).to_be_in_viewport()
+    watch.errors[:] = [error for error in watch.errors if "413" not in error]
+
+
 async def test_what_a_test_of_the_connection_found_is_before_ones_eyes(page: Page, told: Server) -> None:
     await page.set_viewport_size({"width": 390, "height": 844})
     await page.goto(f"{told.url}/settings")
