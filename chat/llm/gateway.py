@@ -21,6 +21,9 @@ from chat.llm.structured import CallLog, Ladder
 from chat.llm.tokens import count_tokens
 from chat.llm.wire import Wire
 
+SILENT_S = 15.0
+"""A server tells at once which models it has, if it tells at all; nobody waits a minute to learn that it does not."""
+
 
 class Gateway:
     """`request_s` bounds a whole request that does not stream."""
@@ -57,8 +60,9 @@ class Gateway:
         return await self._list(endpoint, within_s)
 
     async def _list(self, endpoint: Endpoint, within_s: float) -> list[ModelInfo]:
+        silent_s = min(within_s, SILENT_S)
         patience = Patience(
-            self._clock, endpoint, first_token_s=within_s, between_tokens_s=within_s, total_s=within_s
+            self._clock, endpoint, first_token_s=silent_s, between_tokens_s=silent_s, total_s=within_s
         )
         return await list_models(self._wire, endpoint, patience)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.bench.browsed import Tab, chromium
 from tests.bench.direct import upstream
+from tests.bench.disk import synced
 from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, within
 from tests.bench.quiet import ENOUGH, Quiet, counting, told
 from tests.bench.served import Served, served
@@ -89,7 +90,8 @@ async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int, quie
     async with chromium() as browser:
         tabs = [await _tab(browser, server, chat_id, quiet) for server, chat_id in chats]
         taken = await _taken(tabs, quiet, sent)
-        return _shown(taken, turns) + await _costs(tabs, turns) + await _while_streaming(tabs[0], quiet)
+        shown = [*_shown(taken, turns), synced(HAND_MS / 1000)]
+        return shown + await _costs(tabs, turns) + await _while_streaming(tabs[0], quiet)
 
 
 async def _tab(browser: Any, server: Served, chat_id: str, quiet: Quiet) -> Tab:

@@ -17,6 +17,7 @@ from statistics import median
 from urllib.parse import urlencode
 
 from tests.bench.direct import Direct, upstream
+from tests.bench.disk import synced
 from tests.bench.figures import Line, Scale, at_most, ms, within
 from tests.bench.quiet import Quiet, counting, told
 from tests.bench.served import Served, served
@@ -126,6 +127,7 @@ def measure(scale: Scale) -> list[Line]:
             None,
             "ms",
         ),
+        synced(HAND_S),
     ]
 
 

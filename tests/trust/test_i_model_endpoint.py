@@ -102,13 +102,21 @@ async def test_case_119_what_is_done_to_a_chat_while_it_streams_ends_in_one_stor
     assert (await connected.post(address, JSON)).status_code == 409
     assert (await connected.post(address, JSON, stop="on")).status_code == 200
     line = [turn["text"] for turn in await connected.turns(chat_id)]
-    head = connected.engine.store.head
+    head = await _story_head(connected)
     await asyncio.sleep(0.2)
-    assert connected.engine.store.head == head, "nothing is written late"
+    assert await _story_head(connected) == head, "nothing is written late"
     assert [turn["text"] for turn in await connected.turns(chat_id)] == line
     assert "Two." not in line
     gone = [one for one in peer.requests if one.gone_s is not None]
     assert gone, "the call was closed"
+
+
+async def _story_head(visitor: Visitor) -> int:
+    """The last event but for calls that are counted when their answers come, whoever may still want those."""
+    async with visitor.engine.store.reading() as reader:
+        found = await reader.one("select max(id) from event_log where stream <> 'ledger'")
+    assert found
+    return int(found[0])
 
 
 async def test_case_120_a_stalled_chat_holds_up_no_other(connected: Visitor, peer: Peer) -> None:
