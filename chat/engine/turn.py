@@ -141,9 +141,11 @@ async def _reply(engine: Engine, run: Run, tell: Tell, keep: Keep) -> None:
 
 
 def _failed(engine: Engine, run: Run, code: str, message: str, next_step: str) -> Ending:
+    """It must never fail itself, also where the chat is gone by now: a run that does not end blocks its chat."""
+    chat = engine.store.library.chats.get(run.chat_id)
     return Ending(
         text=run.text,
-        segments=segments_of(engine, engine.store.library.chats[run.chat_id], run.text),
+        segments=segments_of(engine, chat, run.text) if chat else (),
         truncated=True,
         stop_reason="error",
         error_code=code,

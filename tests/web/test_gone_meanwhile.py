@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from chat.domain.events import NewEvent
+from chat.engine.turn import start_reply
 from chat.store.copies import Copies
 from chat.store.erase import Wanted
 from chat.store.state import State
@@ -227,3 +228,17 @@ async def test_a_deletion_that_is_refused_ends_nothing_of_what_is_worked_out_the
     await connected.settled(chat)
     feelings = (await connected.json(f"/chats/{chat}/drawer"))["feelings"]
     assert "the ferry" in [one["reason"] for one in feelings]
+
+
+async def test_a_reply_whose_chat_is_gone_ends_and_holds_up_nothing(connected: Visitor) -> None:
+    engine, bot_id = connected.engine, await connected.bot()
+    run = engine.new_run("a-chat-that-was-deleted")
+    engine.runs.reserve(run)
+
+    async def tell(*_: object) -> Any:
+        raise KeyError(run.chat_id)
+
+    start_reply(engine, run, bot_id, tell)
+    assert run.task
+    await asyncio.wait({run.task})
+    assert not engine.runs.all(), "a backup could never be put back"
