@@ -125,6 +125,9 @@ async def test_the_way_back_says_what_it_would_change_then_does_it_and_leads_bac
     kept_chat, changed = await visitor.chat(title="The pier"), await visitor.chat(title="The mill")
     await visitor.say(changed, "Hello.")
     name = await made(visitor)
+    same = (await visitor.get(f"/backups/{name}/restore")).text
+    assert "would change nothing" in same
+    assert "No turn of any chat" not in same, "it is said once"
     await visitor.say(changed, "What lies behind the mill?")
     new = await visitor.chat(title="The ferry")
     told = await visitor.json(f"/backups/{name}/restore")
