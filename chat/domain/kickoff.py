@@ -95,6 +95,20 @@ class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
         }
         return Feeling(**own)
 
+    def left_alone(self) -> KickoffDraft:
+        """Without what was only carried over, as where the chat it came from was deleted meanwhile."""
+        alone = msgspec.structs.replace(self, continuity="own").feeling
+        return msgspec.structs.replace(
+            self,
+            affinity=alone.affinity,
+            trust=alone.trust,
+            feeling_summary=alone.summary,
+            facts=alone.facts,
+            carried_from="",
+            carried=None,
+            fresh=None,
+        )
+
     @property
     def source_chat_id(self) -> str | None:
         """The chat the feelings come from, None for a story on its own or the first of its continuity."""

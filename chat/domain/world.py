@@ -28,6 +28,7 @@ from chat.domain.events import (
     EdgeUpdate,
     EntityEntered,
     EntityLeft,
+    Erased,
     Event,
     ManualEdit,
     MemoriesConsolidated,
@@ -287,6 +288,11 @@ def _digest_finished(world: World, event: Event, data: DigestFinished) -> Step:
     return world, [Set(TurnVersion.table, (data.turn_id, event.step or 0), {"digest_outcome": data.outcome})]
 
 
+def _erased(world: World, event: Event, data: Erased) -> Step:
+    """Its step stays taken: what was said next must not come to lie where a name or a fork still leads."""
+    return world, []
+
+
 def _manual_edit(world: World, event: Event, data: ManualEdit) -> Step:
     fixed = tuple(sorted({*world.state.fixed, *data.fixes} - {*data.releases}))
     after, changes = edits.CASES[data.what](_state(world, fixed=fixed), event, data)
@@ -321,4 +327,5 @@ _CASES: dict[type, Callable[[World, Event, Any], Step]] = {
     DigestFinished: _digest_finished,
     ManualEdit: _manual_edit,
     BotReset: resets.folded,
+    Erased: _erased,
 }

@@ -46,26 +46,31 @@ def draft_key(bot_id: str) -> str:
     return f"kickoff:{bot_id}"
 
 
-async def parse(engine: Engine, bot_id: str, prose: str, you_id: str | None = None) -> KickoffDraft:
-    """Read the prose once and keep what came of it as the bot's draft; every field can be changed afterwards."""
+async def parse(
+    engine: Engine, bot_id: str, prose: str, you_id: str | None = None, draft_id: str = ""
+) -> KickoffDraft:
+    """Read the prose once and keep what came of it as the bot's draft; every field can be changed afterwards.
+
+    `draft_id` names the chat to be, where it is an id.
+    """
     text = _checked("prose", prose)
     bot, you = _people(engine.store.library, bot_id, you_id)
-    read = await _ask(engine, bot, you, text)
-    draft = await _carried_over(engine, _draft(engine, bot, you, text, read))
-    await save(engine, draft)
-    return draft
+    plain = _draft(engine, bot, you, text, await _ask(engine, bot, you, text))
+    if _ULID.fullmatch(draft_id):
+        plain = msgspec.structs.replace(plain, draft_id=draft_id)
+    while True:  # until nothing was deleted for good between reading what is carried over and keeping it
+        read_at = engine.store.head
+        draft = await _carried_over(engine, plain)
+        if await engine.store.save_draft(draft_key(bot_id), _encoded(draft), read_at=read_at):
+            return draft
 
 
 async def parse_own(engine: Engine, bot_id: str, draft_id: str = "") -> KickoffDraft | None:
-    """Read the opening that was written with the bot; None where there is none. `draft_id` names the chat to be."""
+    """Read the opening that was written with the bot; None where there is none."""
     bot, _ = _people(engine.store.library, bot_id, None)
     if not bot.kickoff_prose.strip():
         return None
-    draft = await parse(engine, bot_id, bot.kickoff_prose)
-    if _ULID.fullmatch(draft_id):
-        draft = msgspec.structs.replace(draft, draft_id=draft_id)
-        await save(engine, draft)
-    return draft
+    return await parse(engine, bot_id, bot.kickoff_prose, None, draft_id)
 
 
 async def current(engine: Engine, bot_id: str) -> KickoffDraft | None:
@@ -76,7 +81,7 @@ async def current(engine: Engine, bot_id: str) -> KickoffDraft | None:
 
 
 async def save(engine: Engine, draft: KickoffDraft) -> None:
-    await engine.store.save_draft(draft_key(draft.bot_id), msgspec.json.encode(draft).decode())
+    await engine.store.save_draft(draft_key(draft.bot_id), _encoded(draft))
 
 
 async def confirm(engine: Engine, draft: KickoffDraft) -> tuple[str, bool]:
@@ -95,7 +100,8 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> tuple[str, bool]:
         bot, you = _people(state.library, draft.bot_id, draft.you_id)
         names = {bot.name: bot.id, you.name: you.id}
         earlier = state.world(draft.source_chat_id) if draft.source_chat_id in state.library.chats else None
-        fresh = msgspec.structs.replace(draft, draft_id="") if state.is_used(draft.draft_id) else draft
+        fresh = draft if earlier else draft.left_alone()
+        fresh = msgspec.structs.replace(fresh, draft_id="") if state.is_used(draft.draft_id) else fresh
         marked = engine.settings.ooc_marker
         started = kickoff.confirm(fresh, bot, names, engine.clock.new_id, earlier, marked)
         made.append(started.chat_id)
@@ -103,6 +109,10 @@ async def confirm(engine: Engine, draft: KickoffDraft) -> tuple[str, bool]:
 
     commit = await engine.store.execute(confirmed, drop_draft=draft_key(draft.bot_id))
     return made[0], bool(commit.events)
+
+
+def _encoded(draft: KickoffDraft) -> str:
+    return msgspec.json.encode(draft).decode()
 
 
 def _checked(field: str, text: str) -> str:

@@ -20,7 +20,7 @@ _STEPS = f"""
 select id, branch_id, step, kind from event_log where stream = ?
 and (not exists (select 1 from event_log where kind = 'words_erased') or {log.TOLD}) order by id desc limit ?
 """
-"""What was deleted is no step any more: its number is given to what is told next. Most logs have none of it."""
+"""What was deleted is nothing that could be undone, although its step stays taken. Most logs have none of it."""
 _SELECTIONS = (
     f"{log.SELECT} where stream = '{LIBRARY}' and id > ? and kind = 'branch_selected' "
     "and json_extract(payload_json, '$.chat_id') = ?"

@@ -37,6 +37,12 @@ where kind = 'portrait_changed' and id in (select value from json_each(?))
 _BODY = "select cast(payload_json as blob), salt from event_log where id = ?"
 _BLANK = f"update event_log set payload_json = '{BLANK}', salt = ? where id = ?"
 _DROP_DRAFTS = "delete from drafts where key like '%:' || :id or instr(body, '\"' || :id || '\"')"
+_DROP_CARRIED = "delete from drafts where instr(body, '\"' || :id || '\"')"
+_LOSING = """
+select distinct substr(stream, 6) from event_log
+where stream like 'chat:%' and id in (select value from json_each(?))
+"""
+"""Chats that stay and lose something: a draft that was carried over from one of them may repeat it."""
 _UNFINISHED = "insert into erasing (event_id, first_event_id, pictures, takes_copies) values (?, ?, ?, ?)"
 
 
@@ -114,6 +120,8 @@ def carry_out(conn: sqlite3.Connection, event: Event, *, takes_copies: bool = Fa
         conn.execute(_BLANK, (body_hash(salt, body), event_id))
     for one in (*said.chat_ids, *said.bot_ids):
         conn.execute(_DROP_DRAFTS, {"id": one})
+    for (losing,) in conn.execute(_LOSING, (traces.as_list(said.events),)).fetchall():
+        conn.execute(_DROP_CARRIED, {"id": losing})
     first = going[0] if going else event.id
     conn.execute(_UNFINISHED, (event.id, first, traces.as_list(pictures), takes_copies))
 

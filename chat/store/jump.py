@@ -56,8 +56,8 @@ _OF_LINE = f"{log.SELECT} where id in ({_IDS_OF_LINE}) order by id"
 _MEMORIES = "select (select count(*) from memories where chat_id = ?), (select count(*) from memories)"
 _IDS_FROM = f"{_IDS_OF_LINE} order by event.id limit {_MOST_KEPT + 1}"
 _HEAD_STEP = "select head_step from chat_state where chat_id = ?"
-_LATEST = f"""
-select branch_id, step, ts from event_log where stream = ? and id < ? and {log.TOLD} order by id desc limit ?
+_LATEST = """
+select branch_id, step, ts from event_log where stream = ? and id < ? order by id desc limit ?
 """
 
 
@@ -224,7 +224,7 @@ class Jump:
             return fold_on(self._conn, self._buffer, world, self._line, from_id, self._before_id)
         asked = {"line": json.dumps(self._line), "from": from_id, "before": self._before_id}
         (count,) = self._conn.execute(_COUNT_OF_LINE, asked).fetchone()
-        events = log.events_of(self._conn.execute(_OF_LINE, asked))
+        events = log.events_of(self._conn.execute(_OF_LINE, asked), with_blanks=True)
         return _fold(self._conn, self._buffer, world, events, count)
 
     def _is_shared(self, header: Header) -> bool:
@@ -280,20 +280,17 @@ def fold_on(
     asked = (chat_stream(world.chat_id), from_id, before_id)
     count = sum(step <= cuts.get(branch, -1) for branch, step in conn.execute(_PLACES_FROM, asked))
     rows = (row for row in conn.execute(_EVENTS_FROM, asked) if row[3] <= cuts.get(row[2], -1))
-    return _fold(conn, buffer, world, log.events_of(rows), count)
+    return _fold(conn, buffer, world, log.events_of(rows, with_blanks=True), count)
 
 
 def _fold(
     conn: sqlite3.Connection, buffer: Buffer, world: World, events: Iterable[Event], count: int
 ) -> World:
-    """Fold so many visible events of a chat and write their rows. Of a long way only the end can be undone.
-
-    Erased events are counted and not told, so there may be fewer.
-    """
+    """Fold so many visible events of a chat and write their rows. Of a long way only the end can be undone."""
     chat_id, first = world.chat_id, 0
     if count > undo.TAIL_EVENTS:
         undo.forget(conn, chat_id)
-    for left, event in zip(range(count - 1, -1, -1), events, strict=False):
+    for left, event in zip(range(count - 1, -1, -1), events, strict=True):
         world, changes = worlds.evolve(world, event)
         buffer.take(changes)
         if left >= undo.TAIL_EVENTS:

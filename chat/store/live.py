@@ -77,17 +77,23 @@ class Live:
             self._adopt(fold, after)
         return Commit(events, after.id)
 
-    def save_draft(self, key: str, body: str | None) -> None:
-        """Keep unfinished text under a key, or forget it. Not an event. Raises NotFound."""
+    def save_draft(self, key: str, body: str | None, read_at: int | None = None) -> bool:
+        """Keep unfinished text under a key, or forget it. Not an event. Raises NotFound.
+
+        False, and nothing is kept, when words were deleted for good since the event `read_at`.
+        """
         self.must_be_writable()
         if body is not None:
             self._must_have_its_place(key)
+        if read_at is not None and log.erased_since(self.conn, read_at):
+            return False
         with self._transaction() as commit:
             if body is None:
                 self.conn.execute(_DROP_DRAFT, (key,))
             else:
                 self.conn.execute(_SAVE_DRAFT, (key, body, self.clock.timestamp()))
             commit()
+        return True
 
     def _must_have_its_place(self, key: str) -> None:
         """Words that come after what they are for was deleted would lie in the file for ever."""

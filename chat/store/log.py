@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from chat.domain.events import CATALOGUE, Event, NewEvent, Payload, WordsErased, decode, encode
+from chat.domain.events import CATALOGUE, ERASED, Event, NewEvent, Payload, WordsErased, decode, encode
 from chat.errors import StoreDamaged
 from chat.store.chain import GENESIS, SALT_BYTES, body_hash, next_hash
 from chat.store.headfile import Head
@@ -25,6 +25,9 @@ BLANK = "{}"
 """What an erased event says. No payload is ever without a field."""
 _BLANK_BYTES = BLANK.encode()
 TOLD = f"payload_json <> '{BLANK}'"
+_ERASED_SINCE = (
+    "select 1 from event_log where stream = 'library' and id > ? and kind = 'words_erased' limit 1"
+)
 _ERASURES = "select id, payload_json from event_log not indexed where kind = 'words_erased'"
 
 
@@ -40,6 +43,11 @@ def hash_of(conn: sqlite3.Connection, event_id: int) -> bytes | None:
         return GENESIS
     found = conn.execute(_HASH_OF, (event_id,)).fetchone()
     return found[0] if found else None
+
+
+def erased_since(conn: sqlite3.Connection, event_id: int) -> bool:
+    """Whether words were deleted for good after an event: what was read up to there may repeat them."""
+    return conn.execute(_ERASED_SINCE, (event_id,)).fetchone() is not None
 
 
 def append(
@@ -75,12 +83,17 @@ def event_of(row: Sequence[Any]) -> Event:
     return Event(row[0], row[1], row[2], row[3], kind, data.version, row[6], row[7], data)
 
 
-def events_of(rows: Iterable[Sequence[Any]]) -> Iterator[Event]:
-    """Events from rows of `SELECT`, without those whose words were erased. Raises UnknownEvent also for a blank."""
+def events_of(rows: Iterable[Sequence[Any]], *, with_blanks: bool = False) -> Iterator[Event]:
+    """Events from rows of `SELECT`, without those whose words were erased. Raises UnknownEvent also for a blank.
+
+    `with_blanks`: those of stories too, because a step stays taken although nobody can say what happened at it.
+    """
     for event_id, stream, branch_id, step, kind, version, ts, caused_by, body in rows:
         if body != BLANK or kind not in CATALOGUE:
             data = decode(kind, version, body)
             yield Event(event_id, stream, branch_id, step, kind, data.version, ts, caused_by, data)
+        elif with_blanks and step is not None:
+            yield Event(event_id, stream, branch_id, step, kind, version, ts, caused_by, ERASED)
 
 
 def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:

@@ -31,9 +31,6 @@ _ENDING = ".snapshot"
 _PROJECTOR = "select cursor, fingerprint from projector"
 _BRANCHES = "select id, parent_id, fork_step from branches where chat_id = ?"
 _SELECTED = "select branch_id from chats where id = ?"
-_ERASED_SINCE = """
-select 1 from event_log where stream = 'library' and id > ? and kind = 'words_erased' limit 1
-"""
 _FETCHED = 2_000
 _COUNT = "select count(*) from {} where chat_id = ?"
 _UNDO = "select first_event_id, images from undo_rows where chat_id = ? order by first_event_id"
@@ -83,7 +80,7 @@ class Snapshots:
                     continue
                 if log.hash_of(conn, header.head_id) != bytes.fromhex(header.head_hash):
                     raise UnusableSnapshot("it is of another log")
-                if conn.execute(_ERASED_SINCE, (header.head_id,)).fetchone():
+                if log.erased_since(conn, header.head_id):
                     raise UnusableSnapshot("words were erased since")
                 if is_shared(header):
                     return path, header

@@ -241,10 +241,14 @@ class Store:
         self.warnings = (*self.warnings, mend.told(kept_as))
         return kept_as
 
-    async def save_draft(self, key: str, body: str | None) -> None:
-        """Keep unfinished text, or forget it. Raises NotFound where the chat or bot it is for went meanwhile."""
-        with self._noticing_damage():
-            await self._writer.run(lambda: self._live.save_draft(key, body))  # another one, after an exchange
+    async def save_draft(self, key: str, body: str | None, *, read_at: int | None = None) -> bool:
+        """Keep unfinished text, or forget it. Raises NotFound where the chat or bot it is for went meanwhile.
+
+        `read_at` is the head when the stories were read for it. False, and nothing is kept, when words were deleted
+        for good since then: the text could repeat them.
+        """
+        with self._noticing_damage():  # of whichever is live then: another one, after an exchange
+            return await self._writer.run(lambda: self._live.save_draft(key, body, read_at))
 
     async def checkpoint(self) -> bool:
         """Empty the write-ahead log while nobody waits; False when there was something better to do, or it failed.

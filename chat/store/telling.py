@@ -13,7 +13,7 @@ from chat.domain import landmarks, turns
 from chat.domain import ledger as ledgers
 from chat.domain import library as libraries
 from chat.domain import world as worlds
-from chat.domain.events import LEDGER, LIBRARY, Event, Payload, chat_stream
+from chat.domain.events import ERASED, LEDGER, LIBRARY, Event, Payload, chat_stream
 from chat.domain.ledger import Ledger
 from chat.domain.library import Library
 from chat.domain.lineage import Lineage
@@ -72,7 +72,9 @@ def stories(
         )
         for chat_id in library.chats
     }
-    for event in log.events_of(source.execute(_OF_STORIES)):
+    for event in log.events_of(source.execute(_OF_STORIES), with_blanks=True):
+        if event.data is ERASED and event.stream not in told:
+            continue  # of a chat that went as a whole
         buffer.take(told[event.stream].changes(event))
         if buffer.size > _FLUSH_AT:
             buffer.flush()

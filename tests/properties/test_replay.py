@@ -81,14 +81,15 @@ class Histories(Erasing):
         for chat in CHATS:
             line, folded = self.live.library.lineage(chat), world.empty(chat)
             of_chat = f"{log.SELECT} where stream = ? order by id"
-            for event in log.events_of(self.live.conn.execute(of_chat, (chat_stream(chat),))):
+            rows = self.live.conn.execute(of_chat, (chat_stream(chat),))
+            for event in log.events_of(rows, with_blanks=True):
                 if is_visible(line, event.branch_id, event.step):
                     folded, _ = world.evolve(folded, event)
             assert loading.world(self.live.conn, chat) == folded
 
     @invariant()
     def a_branch_is_known_by_its_last_step(self) -> None:
-        """Exactly, selected or left, whatever came late to it."""
+        """Exactly, selected or left, whatever came late to it, and be it that its words were deleted since."""
         state = State(
             self.live.library,
             self.live.ledger,
@@ -96,9 +97,8 @@ class Histories(Erasing):
             lambda chat: loading.world(self.live.conn, chat),
             self.live.head.id,
         )
-        told = f"""
-        select branch_id, max(step) from event_log
-        where branch_id is not null and {log.TOLD} group by branch_id
+        told = """
+        select branch_id, max(step) from event_log where branch_id is not null group by branch_id
         """
         last = dict(self.live.conn.execute(told))
         for branch in self.live.library.branches.values():

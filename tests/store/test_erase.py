@@ -111,6 +111,17 @@ async def test_what_was_carried_over_stays_where_it_is_to_be_kept(settings: Sett
     assert verify(settings) == []
 
 
+async def test_a_draft_that_repeats_a_feeling_goes_with_it_and_typed_words_stay(settings: Settings) -> None:
+    """One for the next story, carried over from a chat that had it from the one that goes."""
+    store = await played(settings)
+    await store.save_draft(f"kickoff:{stories.MIRA}", f'{{"carried_from":"b","facts":["{CARRIED}"]}}')
+    await erased(store, settings, Wanted(chat_ids=("a",), feelings=True))
+    async with store.reading() as reader:
+        assert await reader.all("select key from drafts") == [("composer:b",)]
+    await closed(store)
+    assert holding(settings, CARRIED) == []
+
+
 async def test_replies_written_with_its_memories_at_hand_are_listed_and_can_go_too(
     settings: Settings,
 ) -> None:
@@ -238,6 +249,31 @@ async def test_a_chat_that_lost_replies_can_still_go_back_and_forth(settings: Se
     await store.execute(lambda state: stories.selected("b", "b-1", 14, "b-2"))
     after = rows(settings)
     assert {table: after[table] for table in PER_CHAT} == {table: was[table] for table in PER_CHAT}
+    await closed(store)
+    assert verify(settings) == []
+
+
+async def test_what_is_said_after_a_deletion_shows_on_no_fork_from_a_step_that_was_deleted(
+    settings: Settings,
+) -> None:
+    """Its number is not given again, neither on the line that goes on nor on one that was left at its end."""
+    store = await played(settings)
+    used = {"memories": [{"memory_id": "memory-a-1-2", "used": True, "score": 1.0, "why": ""}]}
+    data = msgspec.structs.replace(stories.began("b", "b-1", 10, "b-10")[0].data, manifest=used)
+    told = [*story("b", "b-1", 10, data), *stories.ended("b", "b-1", 10, "b-10", CARRIED)]
+    await store.execute(lambda state: [*stories.said("b", "b-1", 9, "b-9", "What did I say?"), *told])
+    await store.execute(lambda state: stories.forked("b", "b-2", "b-1", 10))
+    await store.execute(lambda state: stories.said("b", "b-2", 11, "b-11", "Nothing, then."))
+    await erased(store, settings, Wanted(chat_ids=("a",), feelings=True, told=True))
+    tips: list[int | None] = []
+    await store.execute(lambda state: tips.append(state.tip("b-1")) or [])
+    await store.execute(lambda state: stories.selected("b", "b-1", 10, "b-2"))
+    await store.execute(lambda state: tips.append(state.world("b").state.head_step) or [])
+    assert tips == [10, 10]
+    await closed(store)
+    store = await opened(settings)
+    await store.execute(lambda state: tips.append(state.world("b").state.head_step) or [])
+    assert tips[-1] == 10
     await closed(store)
     assert verify(settings) == []
 

@@ -11,7 +11,7 @@ import structlog
 
 from chat.clock import Clock
 from chat.settings import Settings, load_settings
-from chat.store import Store, jump, snapshot_file, snapshots, undo
+from chat.store import Store, jump, log, snapshot_file, snapshots, undo
 from chat.store.jump import Jump
 from chat.store.snapshots import Snapshots
 from tests.store.test_undo import rows
@@ -138,9 +138,7 @@ async def test_a_snapshot_from_before_words_were_erased_is_never_used(
 ) -> None:
     """Erasing is played by a fork here: what counts is that it came after the snapshot."""
     path = await take(told)
-    monkeypatch.setattr(
-        snapshots, "_ERASED_SINCE", snapshots._ERASED_SINCE.replace("words_erased", "branch_forked")
-    )
+    monkeypatch.setattr(log, "_ERASED_SINCE", log._ERASED_SINCE.replace("words_erased", "branch_forked"))
     before = rows(told._live.conn)
     assert await far_away_and_back(told) == before
     assert "snapshot" not in folded

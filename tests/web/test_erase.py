@@ -226,6 +226,34 @@ async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Vi
     assert await asyncio.to_thread(verify, connected.engine.settings) == []
 
 
+async def test_a_checkpoint_at_a_reply_that_was_deleted_does_not_lead_to_what_is_said_next(
+    connected: Visitor, peer: Peer
+) -> None:
+    bot = await connected.bot(name="Mira Vale")
+    first, second = await connected.chat(bot, title="One"), await connected.chat(bot, title="Two")
+    peer.script(Reply('"The brass key lies under the lamp."'))
+    await connected.say(first, '"Where did you hide the brass key?"')
+    peer.script(Reply('"It lies under the lamp, as I said."'))
+    await connected.say(second, '"Tell me, where is the brass key?"')
+    named = await connected.post(f"/chats/{second}/checkpoints", JSON, name="told")
+    (kept,) = connected.engine.store.library.checkpoints.values()
+    assert named.status_code == 201, named.text
+    answer = await connected.post(f"/chats/{first}/delete", JSON, name="One", told="on")
+    assert answer.status_code == 200, answer.text
+    before = [turn["text"] for turn in await connected.turns(second)]
+    assert "under the lamp" not in " ".join(before)
+    await connected.say(second, "I look for it myself.")
+    after = [turn["text"] for turn in await connected.turns(second)]
+    back = await connected.post(f"/chats/{second}/checkpoints/{kept.id}/go", JSON)
+    assert back.status_code == 200, back.text
+    assert [turn["text"] for turn in await connected.turns(second)] == before
+    await connected.post(f"/chats/{second}/undo", JSON)
+    assert [turn["text"] for turn in await connected.turns(second)] == after
+    was = rows(connected.engine.settings)
+    await connected.engine.store.rebuild()
+    assert rows(connected.engine.settings) == was
+
+
 async def test_words_on_their_way_when_the_chat_goes_stay_nowhere(connected: Visitor) -> None:
     chat = await connected.chat(title="The ferry")
     wanted = Wanted(chat_ids=(chat,))

@@ -180,6 +180,58 @@ async def test_no_story_begins_with_somebody_who_is_being_deleted(connected: Vis
     assert connected.engine.store.library.chats == {}
 
 
+@pytest.mark.parametrize("lost", ["the chat itself", "a chat that had it from there"])
+@pytest.mark.parametrize("action", ["parse", "begin"])
+async def test_no_feeling_is_carried_over_from_a_chat_that_is_deleted_while_an_opening_is_read(
+    connected: Visitor, monkeypatch: pytest.MonkeyPatch, lost: str, action: str
+) -> None:
+    """Once its feelings were read and before the draft is kept: the later one may have them from the one that goes."""
+    bot = await connected.bot(name="Mira Vale", kickoff_prose="A pier at dusk.")
+    first = await connected.chat(bot, title="The ferry")
+    drawer = await connected.json(f"/chats/{first}/drawer")
+    edge = next(one for one in drawer["editable"] if one["what"] == "edge")
+    felt = {"revision": str(edge["revision"]), "affinity": "71", "summary": f"Afraid of the {WORD}."}
+    await connected.post(f"/chats/{first}/drawer/edge/{edge['id']}", JSON, **felt)
+    if lost != "the chat itself":
+        await connected.post(f"/bots/{bot}/kickoff", JSON, action="begin")
+    here, keep, deleted = connected.engine.store, connected.engine.store.save_draft, list[int]()
+
+    async def late(key: str, body: str | None, **named: Any) -> bool:
+        assert body
+        if not deleted:
+            assert WORD in body
+            gone = await connected.post(f"/chats/{first}/delete", JSON, name="The ferry", feelings="on")
+            deleted.append(gone.status_code)
+        return await keep(key, body, **named)
+
+    monkeypatch.setattr(here, "save_draft", late)
+    answer = await connected.post(f"/bots/{bot}/kickoff", JSON, action=action, prose="A pier at dusk.")
+    assert (answer.status_code, deleted) == (200, [200]), answer.text
+    assert WORD not in answer.text
+    assert holding(connected.engine.settings, WORD) == []
+
+
+async def test_a_story_is_not_begun_with_feelings_from_a_chat_that_is_being_deleted(
+    connected: Visitor,
+) -> None:
+    bot = await connected.bot(name="Mira Vale")
+    first = await connected.chat(bot, title="The ferry")
+    drawer = await connected.json(f"/chats/{first}/drawer")
+    edge = next(one for one in drawer["editable"] if one["what"] == "edge")
+    felt = {"revision": str(edge["revision"]), "affinity": "71", "summary": f"Afraid of the {WORD}."}
+    await connected.post(f"/chats/{first}/drawer/edge/{edge['id']}", JSON, **felt)
+    await connected.post(f"/bots/{bot}/kickoff", JSON, action="parse", prose="A pier at dusk.")
+    deleted, begun = await behind(
+        connected,
+        (f"/chats/{first}/delete", {"name": "The ferry"}),
+        (f"/bots/{bot}/kickoff", {"action": "confirm"}),
+    )
+    assert (deleted.status_code, begun.status_code) == (200, 200), begun.text
+    feeling = (await connected.json(f"/chats/{begun.json()['chat_id']}/drawer"))["feelings"][0]
+    assert (feeling["affinity"], feeling["from_chat"]) == (50, None)
+    assert holding(connected.engine.settings, WORD) == []
+
+
 async def test_a_story_begun_again_from_an_old_page_is_another_than_the_deleted_one(visitor: Visitor) -> None:
     page = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
     bot = (await visitor.json("/bots"))["bots"][0]["id"]

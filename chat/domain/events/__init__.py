@@ -25,8 +25,10 @@ from chat.domain.events.library import (
     YouAuthored,
 )
 from chat.domain.events.payload import (
+    ERASED,
     LEDGER,
     LIBRARY,
+    Erased,
     LedgerPayload,
     LibraryPayload,
     Payload,
@@ -65,6 +67,7 @@ from chat.domain.events.story import (
 
 __all__ = [
     "CATALOGUE",
+    "ERASED",
     "LEDGER",
     "LIBRARY",
     "UPCASTERS",
@@ -93,6 +96,7 @@ __all__ = [
     "EdgeUpdate",
     "EntityEntered",
     "EntityLeft",
+    "Erased",
     "Event",
     "LedgerPayload",
     "LibraryPayload",

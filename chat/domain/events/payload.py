@@ -34,3 +34,10 @@ class StoryPayload(Payload, frozen=True):
 
 class LedgerPayload(Payload, frozen=True):
     room = "ledger"
+
+
+class Erased(StoryPayload, frozen=True):
+    """What an event says whose words were deleted for good. No kind of its own: the line keeps the one it had."""
+
+
+ERASED = Erased()
