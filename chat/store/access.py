@@ -16,6 +16,7 @@ from chat.settings import Settings
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _BESIDE = ("", "-wal", "-shm")
+_LOG_HEADER_BYTES = 32
 
 
 def obstacle(settings: Settings) -> StoreReadOnly | None:
@@ -32,9 +33,13 @@ def obstacle(settings: Settings) -> StoreReadOnly | None:
 
 
 def is_sealed(settings: Settings) -> bool:
-    """The database is one whole file, with nothing beside it that would have to be read too."""
+    """The database is one whole file, with nothing beside it that would have to be read too.
+
+    A write-ahead log that has only its header is what a kill leaves in the first write after a checkpoint. Nothing is
+    in it, and who may not write can read it only sealed: SQLite tries for ten seconds and gives up (SQLITE_PROTOCOL).
+    """
     log = settings.db_path.with_name(f"{settings.db_path.name}-wal")
-    return not log.exists() or log.stat().st_size == 0
+    return not log.exists() or log.stat().st_size <= _LOG_HEADER_BYTES
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from chat.settings import Settings
 from tests.support.peer import Peer, Received
 from tests.support.peer_acts import Act, Reply
 from tests.support.peer_acts import Answer as Structured
-from tests.support.server import Answer, Server
+from tests.support.server import START_S, Answer, Server
 
 BOUND_BY_PERMISSIONS = (sys.executable, "-m", "tests.support.no_override")
 ROOT = str(Path(__file__).parents[2])
@@ -50,7 +50,7 @@ class Desk:
     def launch(self) -> None:
         """Start the program and wait until it answers, ready or not."""
         self.server.launch()
-        self.until(lambda: self.get("/health").status == 200, "the program answers")
+        self.until(lambda: self.get("/health").status == 200, "the program answers", START_S)
 
     def get(self, path: str) -> Answer:
         return self.server.request("GET", path)

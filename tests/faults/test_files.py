@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -17,13 +18,32 @@ from tests.support import pages
 from tests.support.restoring import play
 
 
-@pytest.mark.parametrize("how", ["folder", "file", "all of it, after a kill"])
+def leave_as_if_killed_in_the_first_write(desk: Desk) -> None:
+    """Everything is in the database; the write-ahead log has its header and nothing else, and its index is old."""
+    path, beside = desk.settings.db_path, desk.settings.data_dir / "aside.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        assert conn.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0
+        index = path.with_name("chat.db-shm").read_bytes()
+    with closing(sqlite3.connect(beside, isolation_level=None)) as conn:
+        conn.execute("pragma journal_mode = wal").fetchone()
+        conn.execute("create table begun (anew)")
+        header = beside.with_name("aside.db-wal").read_bytes()[:32]
+    beside.unlink()
+    path.with_name("chat.db-shm").write_bytes(index)
+    path.with_name("chat.db-wal").write_bytes(header)
+
+
+@pytest.mark.parametrize(
+    "how", ["folder", "file", "all of it, after a kill", "all of it, after a kill in the first write"]
+)
 def test_what_cannot_be_written_to_is_read_and_goes_on_by_itself_once_it_can(desk: Desk, how: str) -> None:
     root = desk.settings.data_dir
     if "kill" in how:
         desk.server.start()
         desk.say("a", "Before the disk went.")
         desk.server.kill()
+    if "first write" in how:
+        leave_as_if_killed_in_the_first_write(desk)
     files = [path for path in root.iterdir() if path.is_file()]
     closed = {"folder": [root], "file": [desk.settings.db_path]}.get(how, [*files, root])
     before = {path: path.read_bytes() for path in files if path.name.startswith(("chat.db", "head"))}

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
 """The `chat` command of this very interpreter."""
-START_S = 30
+START_S = 60
 STOP_S = 15
 
 
