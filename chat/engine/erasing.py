@@ -101,7 +101,8 @@ class Erasing:
         Goes on when whoever asked does not wait.
         """
         library = self._engine.store.library
-        must_be_named(_name(library, wanted), name)
+        is_chat = not (wanted.bot_ids or wanted.you_ids)
+        must_be_named(_name(library, wanted), name, "title" if is_chat else "name")
         for you_id in wanted.you_ids:
             must_not_be_needed(library, you_id, await self._engine.store.naming(you_id))
         for chat_id in with_their_chats(wanted, library).chat_ids:

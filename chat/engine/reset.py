@@ -40,11 +40,14 @@ async def reset(engine: Engine, bot_id: str, chat_ids: Sequence[str], name: str)
     await recovery.finish_scenes(engine, commit.events)
 
 
-def must_be_named(name: str, typed: str) -> None:
-    """What cannot be done by mistake: the name was typed, whatever its spaces and capitals. Raises ValueRefused."""
+def must_be_named(name: str, typed: str, what: str = "name") -> None:
+    """What cannot be done by mistake: the name was typed, whatever its spaces and capitals. Raises ValueRefused.
+
+    `what` is what such a thing has in the place of a name.
+    """
     if " ".join(typed.split()).casefold() != " ".join(name.split()).casefold():
         raise ValueRefused(
-            "What was typed is not the name, so nothing was changed.",
+            f"What was typed is not the {what}, so nothing was changed.",
             "Type it as it stands at the top of the page.",
             field="name",
         )

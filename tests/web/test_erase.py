@@ -120,6 +120,8 @@ async def test_without_script_the_page_says_what_goes_and_takes_the_typed_name(c
     assert "No backup made earlier holds these words." in shown
     wrong = await connected.post(f"/bots/{bot}/delete", name="Tomas")
     assert (wrong.status_code, "What was typed is not the name" in wrong.text) == (422, True)
+    wrong = await connected.post(f"/chats/{chat}/delete", name="Tomas")
+    assert (wrong.status_code, "What was typed is not the title" in wrong.text) == (422, True)
     assert chat in connected.engine.store.library.chats
     answer = await connected.post(f"/bots/{bot}/delete", name=" mira ", back_up="on")
     assert (answer.status_code, answer.headers["location"]) == (303, "/deleting")
