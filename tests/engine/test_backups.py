@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,8 +22,9 @@ from chat.store import backup, views
 from chat.store.backup_folder import BackupFolder
 from chat.store.verify import verify
 from tests.engine.conftest import Stage
+from tests.engine.test_digest import DIGEST, WARM
 from tests.support.peer import Peer
-from tests.support.peer_acts import Reply
+from tests.support.peer_acts import Answer, Reply, Silence
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 LORD_HOWE, HELSINKI = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Europe/Helsinki")
@@ -322,6 +325,34 @@ async def test_nothing_is_exchanged_while_a_reply_is_written(
     await stage.digested()
     assert not settings.restoring_dir.exists()
     assert (await engine.backups.restore(kept.name)).safety
+
+
+async def test_a_way_back_that_fails_at_the_last_rename_takes_up_again_what_it_had_ended(
+    stage: Stage, peer: Peer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notes on a reply that was being asked about when the stories were to be exchanged, and were not."""
+    engine, rename = stage.engine, Path.replace
+    kept = await engine.backups.make()
+    peer.script(Silence(), Answer(WARM), on=DIGEST)
+    await stage.say('"I brought oil."')
+    async with asyncio.timeout(20):
+        while not any(one.schema_name for one in peer.requests):
+            await asyncio.sleep(0.01)
+
+    def full(path: Path, target: Path) -> Path:
+        if path.parent == settings.restoring_dir:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(StoreFull):
+            await engine.backups.restore(kept.name)
+    await stage.digested()
+    assert (await stage.world()).edge(stage.mira, stage.you).affinity == 55
+    assert engine.store.fault is None
+    assert not settings.restoring_dir.exists()
+    assert verify(settings) == []
 
 
 async def test_no_reply_begins_while_the_stories_are_exchanged(
