@@ -42,8 +42,8 @@ ChatError
             HeldBack         the server's filter kept the reply, or its rest
         TimedOut             no first token, or silence between tokens
         EndlessReply         the reply passed the size cap
-    BudgetExceeded           the run's limit is reached
-    CircuitOpen              the endpoint failed too often just now
+    BudgetExceeded           the run's limit is reached; nothing raises it yet
+    CircuitOpen              the endpoint failed too often just now; nothing raises it yet
 """
 
 from __future__ import annotations

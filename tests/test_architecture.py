@@ -94,6 +94,25 @@ def test_every_module_is_reached_from_an_entry_point(graph: grimp.ImportGraph) -
     assert not sorted(ours - alive - {"chat.__main__"})
 
 
+NOT_YET_RAISED = {"BudgetExceeded", "CircuitOpen"}
+"""What the tree of errors says of these: nothing raises them yet."""
+
+
+def test_every_error_is_raised_by_the_program() -> None:
+    """Or by a kind of it. To give it a status for the browser is not to raise it."""
+    tree = ast.parse((ROOT / "chat/errors.py").read_text("utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    named = {base.id for node in classes.values() for base in node.bases if isinstance(base, ast.Name)}
+    for path in SOURCES:
+        if path.name not in ("errors.py", "failures.py") or path.parent.name == "llm":
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            named |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert set(classes) - named == NOT_YET_RAISED
+    told = (ast.get_docstring(tree) or "").splitlines()
+    yet = {line.split()[0] for line in told if line.endswith("nothing raises it yet")}
+    assert yet == NOT_YET_RAISED
+
+
 NOT_YET_READ = {"breaker.failure_threshold", "breaker.recovery_s"}
 """What the pages of settings say of these: nothing goes by them yet."""
 

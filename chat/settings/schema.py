@@ -84,10 +84,12 @@ class Retries(_Section):
 
 
 class Breaker(_Section):
-    """When to stop asking a server that keeps failing. Read and checked, but nothing goes by it yet."""
+    """When to stop asking a server that keeps failing. Read and checked, and without any effect yet."""
 
-    failure_threshold: int = Field(5, ge=1, le=20, description="Failures in a row that open the breaker")
-    recovery_s: float = Field(30, ge=5, le=300, description="Seconds until it is tried again")
+    failure_threshold: int = Field(
+        5, ge=1, le=20, description="Failures in a row that open the breaker; no effect yet"
+    )
+    recovery_s: float = Field(30, ge=5, le=300, description="Seconds until it is tried again; no effect yet")
 
 
 class Settings(BaseSettings):
