@@ -144,7 +144,8 @@ class Subscription:
     def __init__(self, hub: Hub, chat_ids: Sequence[str]) -> None:
         self._hub = hub
         self._woken = asyncio.Event()
-        self._channels = [hub.channel(None), *(hub.channel(chat_id) for chat_id in dict.fromkeys(chat_ids))]
+        own = [hub.channel(chat_id) for chat_id in dict.fromkeys(chat_ids)]
+        self._channels = [*own, hub.channel(None)]  # that its chat is gone is told before what else changed
         self._cursors = [channel.end for channel in self._channels]
         self.closed = False
         for channel in self._channels:

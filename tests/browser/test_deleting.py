@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser import desk
 from tests.support.server import Server
 from tests.support.watch import Watch
+
+PUT_OFF_MS = 1000
+"""Longer than a page puts anything off: a look at its parts, or keeping what was typed."""
 
 
 async def test_a_deleted_chat_leaves_every_tab_and_the_others_go_on(
@@ -28,6 +32,32 @@ async def test_a_deleted_chat_leaves_every_tab_and_the_others_go_on(
     await expect(third.locator(f"#rail a[href='/chats/{going}']")).to_have_count(0)
     await desk.say(third, "And we go on.")
     await expect(third.locator(".turn.you .prose")).to_have_text("And we go on.")
+
+
+async def test_a_tab_that_was_told_that_its_chat_is_gone_asks_nothing_of_it_while_it_leaves(
+    page: Page, watch: Watch, server: Server
+) -> None:
+    """`watch` fails the test for a question that finds nothing; the next page may take its time to come."""
+    going, staying = desk.begin_story(server), desk.begin_story(server)
+    other = watch.over(await page.context.new_page())
+    await desk.open_chat(other, server, staying)
+    await desk.open_chat(page, server, going)
+    leaving, may_leave = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        leaving.set()
+        await may_leave.wait()
+        await route.continue_()
+
+    await page.route("**/chats", late)
+    await page.fill(desk.BOX, "Words that nobody sent.")
+    title = server.request("GET", f"/chats/{going}").json["title"]
+    server.request("POST", f"/chats/{going}/delete", form={"name": title})
+    await asyncio.wait_for(leaving.wait(), 20)
+    await expect(other.locator(f"#rail a[href='/chats/{going}']")).to_have_count(0)
+    await other.evaluate(f"new Promise((over) => setTimeout(over, {PUT_OFF_MS}))")
+    may_leave.set()
+    await expect(page).to_have_url(f"{server.url}/chats")
 
 
 async def test_a_page_of_a_bot_says_that_the_bot_is_away_or_gone_and_keeps_what_was_typed(

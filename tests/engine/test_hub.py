@@ -48,7 +48,7 @@ async def test_a_tab_hears_only_its_own_chats_and_the_library() -> None:
     first, second = hub.subscribe(["a"]), hub.subscribe(["b"])
     hub.token("a", "t1", 0, "for a")
     hub.commit(None, 8, {"kinds": ["bot_authored"], "parts": ["rail"], "turns": []})
-    assert [(kind, data["chat"]) for kind, data in await take(first)] == [("event", None), ("token", "a")]
+    assert [(kind, data["chat"]) for kind, data in await take(first)] == [("token", "a"), ("event", None)]
     assert [(kind, data["chat"]) for kind, data in await take(second)] == [("event", None)]
 
 

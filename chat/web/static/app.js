@@ -1,7 +1,7 @@
 // What the page does with facts from the server: it fetches the parts they name and puts them in place.
 // Every page works without it; it must never invent a word of the story or show one the server has not stored.
 
-import { ask, Composer } from "./composer.js";
+import { ask, askNoMore, Composer } from "./composer.js";
 import { count } from "./countdown.js";
 import { asksForDraft, draftTurn } from "./drafting.js";
 import { Drawer } from "./drawer.js";
@@ -23,7 +23,6 @@ const page = document.body.dataset;
 const chat = page.chat || null;
 let epoch = page.epoch;
 let head = Number(page.head || 0);
-let isLeft = false;
 
 const byId = (id) => document.getElementById(id);
 
@@ -71,9 +70,9 @@ if (around) {
 }
 drawer?.addEventListener("toggle", () => looks.drawer.wake());
 
-/** The chat of this page was deleted for good. */
+/** The chat of this page was deleted for good. Until the next page is there, this one goes on running. */
 function leave() {
-  isLeft = true;
+  askNoMore();
   location.replace("/chats");
 }
 
@@ -226,7 +225,7 @@ function running(reply) {
 }
 
 function everything() {
-  if (!isLeft) for (const look of Object.values(looks)) look.soon();
+  for (const look of Object.values(looks)) look.soon();
 }
 
 /** Another history (a restored copy): numbers of the old one mean nothing any more. */

@@ -6,8 +6,16 @@ const PAUSE = 250; // ms without a key after which the draft is saved
 const KEEPALIVE = 60000; // bytes a browser still sends for a page that is going away
 const RELOADED = 10000; // ms within which a page that comes back takes over what it could not save in time
 
+let isOver = false;
+
+/** The page is being left, because what it tells of is no more: from now on nothing is asked or sent. */
+export function askNoMore() {
+  isOver = true;
+}
+
 /** What the server answers to a script that asks for fragments; null when it could not be reached. */
 export async function ask(address, options = {}) {
+  if (isOver) return new Promise(() => {}); // the next page stands before an answer could be of use
   const headers = { "HX-Request": "true", Accept: "text/html", ...options.headers };
   return fetch(address, { ...options, headers, cache: "no-store" }).catch(() => null);
 }
