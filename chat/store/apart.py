@@ -62,7 +62,7 @@ class OtherProcess:
         while length := self._length(meanwhile):
             try:
                 yield _decode(self._read(length))
-            except msgspec.MsgspecError as problem:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 raise Unusable from problem
 
     def _length(self, meanwhile: Iterator[None]) -> int:
@@ -134,8 +134,9 @@ def main() -> None:
     conn.execute("begin")
     if log.head(conn) != Head(int(head_id), bytes.fromhex(head_hash)):
         return
-    with suppress(BrokenPipeError):
-        _tell(conn, _Telling(conn, sys.stdout.buffer), int(tail_events))
+    # Opened anew: where Python writes without a buffer, a process that is paused would write half and not the rest.
+    with suppress(BrokenPipeError), open(sys.stdout.fileno(), "wb", closefd=False) as said:
+        _tell(conn, _Telling(conn, said), int(tail_events))
 
 
 def _tell(conn: sqlite3.Connection, told: _Telling, tail_events: int) -> None:

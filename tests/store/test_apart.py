@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import sqlite3
 import subprocess
+import termios
+from array import array
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -119,10 +124,11 @@ async def test_one_that_is_ended_on_the_way_is_done_without(
 TOLD_HERE = rebuild._told_here
 SILENT = "import time; time.sleep(600)"
 TALKS_NONSENSE = "import sys; sys.stdout.buffer.write(bytes([0, 0, 0, 3, 1, 2, 3]))"
+NO_TEXT = "import sys; sys.stdout.buffer.write(bytes([0, 0, 0, 5, 0x91, 0x91, 0x92, 0xA1, 0x94]))"
 BREAKS_OFF = "import sys; sys.stdout.buffer.write(bytes([0, 0, 9, 0, 1, 2, 3]))"
 
 
-@pytest.mark.parametrize("command", [SILENT, TALKS_NONSENSE, BREAKS_OFF, "raise SystemExit(1)"])
+@pytest.mark.parametrize("command", [SILENT, TALKS_NONSENSE, NO_TEXT, BREAKS_OFF, "raise SystemExit(1)"])
 async def test_one_that_does_not_answer_is_done_without(
     long: Store,
     processes: list[subprocess.Popen[bytes]],
@@ -135,6 +141,39 @@ async def test_one_that_does_not_answer_is_done_without(
     rebuild_live(long._live)
     assert processes[-1].returncode is not None
     assert all_of(long._live.conn) == alone
+
+
+async def test_one_that_is_paused_while_it_says_much_says_all_of_it(
+    long: Store, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the environment wants Python to write without a buffer: then a pause cuts what is being written."""
+    alone = of_one_alone(long)
+    real, pauses = OtherProcess._read, 0
+
+    def paused(self: OtherProcess, count: int) -> bytearray:
+        nonlocal pauses
+        if not pauses and written(self) > apart._LENGTH.size:  # it waits for room for the rest
+            pauses += 1
+            for signal_number, until in ((signal.SIGSTOP, os.WSTOPPED), (signal.SIGCONT, os.WCONTINUED)):
+                processes[-1].send_signal(signal_number)
+                os.waitid(os.P_PID, processes[-1].pid, until)
+        return real(self, count)
+
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    monkeypatch.setattr(apart, "_PIPE_BYTES", 8_192)
+    with folded_apart(1_000, undo.TAIL_EVENTS), monkeypatch.context() as patched:
+        patched.setattr(OtherProcess, "_read", paused)
+        rebuild_live(long._live)
+    assert pauses
+    assert all_of(long._live.conn) == alone
+
+
+def written(other: OtherProcess) -> int:
+    """How much lies in the pipe, once anything does. A write that does not fit fills it in one go, and then waits."""
+    count = array("i", [0])
+    while not count[0]:
+        fcntl.ioctl(other._pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 async def test_where_no_process_can_be_started_it_is_done_here(
