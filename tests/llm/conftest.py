@@ -1,4 +1,8 @@
-"""A gateway that is closed again, a peer that nobody else talks to, and the usual request."""
+"""A gateway that is closed again, a peer that nobody else talks to, and the usual request.
+
+A machine may stop for seconds at any time. Limits that must not be reached are far beyond that, and where silence is
+under test, time passes by the hand of the test (`HandClock`).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,35 @@ from chat.llm.gateway import Gateway
 from chat.llm.policy import Policy
 from tests.support.failing import KEY
 from tests.support.peer import Peer
+
+
+class HandClock(Clock):
+    """Goes as usual, further when it is pushed, and by `each_look_s` whenever it is looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each_look_s = 0.0
+        self._pushed_s = 0.0
+
+    def push(self, seconds: float) -> None:
+        self._pushed_s += seconds
+
+    def monotonic_s(self) -> float:
+        self.push(self.each_look_s)
+        return super().monotonic_s() + self._pushed_s
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def by_hand(clock: HandClock) -> AsyncIterator[Gateway]:
+    """A gateway whose silences last as long as the test says."""
+    gateway = Gateway(clock)
+    yield gateway
+    await gateway.close()
 
 
 @pytest.fixture
@@ -44,7 +77,7 @@ def endpoint(peer: Peer) -> Endpoint:
 
 @pytest.fixture
 def ask() -> Callable[..., NarrateRequest]:
-    """A request with short limits; any field can be given."""
+    """A request with limits that only something that never comes can reach; any field can be given."""
 
     def build(**fields: Any) -> NarrateRequest:
         usual: dict[str, Any] = {
@@ -53,9 +86,9 @@ def ask() -> Callable[..., NarrateRequest]:
             "temperature": 0.7,
             "max_tokens": 60,
             "seed": 7,
-            "first_token_s": 5.0,
-            "between_tokens_s": 5.0,
-            "total_s": 20.0,
+            "first_token_s": 30.0,
+            "between_tokens_s": 30.0,
+            "total_s": 60.0,
         }
         return NarrateRequest(**(usual | fields))
 

@@ -46,9 +46,9 @@ def classify() -> Ask:
             ],
             "answer": Digest,
             "default": Digest(mood="unknown"),
-            "first_token_s": 5.0,
-            "between_tokens_s": 5.0,
-            "total_s": 20.0,
+            "first_token_s": 30.0,
+            "between_tokens_s": 30.0,
+            "total_s": 60.0,
         }
         return ClassifyRequest(**(usual | fields))
 

@@ -54,7 +54,7 @@ async def test_whoever_needs_a_large_library_waits_until_the_other_has_loaded_it
 async def test_what_is_loaded_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     await shaping.load()
     with lazily.LOADING:
-        await asyncio.wait_for(shaping.load(), 1)
+        await asyncio.wait_for(shaping.load(), 20)
 
 
 def test_a_fresh_program_may_ask_for_both_at_once() -> None:

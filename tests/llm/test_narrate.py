@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
 from chat.clock import Clock
+from chat.llm import upstream
 from chat.llm.calls import Endpoint, NarrateRequest, Piece
 from chat.llm.gateway import Gateway
 from chat.llm.narration import Narration
@@ -233,10 +235,13 @@ async def test_multibyte_text_survives_any_cut(
 async def test_pieces_come_while_the_server_is_still_writing(
     gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
-    peer.script(Reply("one two three four", stall_after=2, pace_s=0.03))
+    was_read = threading.Event()
+    writes = [event(delta("one")), event(delta(" two"))]
+    peer.script(Raw(writes, end="linger", on_write=lambda at: at == 0 or was_read.wait(20)))
     narration = gateway.narrate(endpoint, ask())
-    first = [await anext(narration), await anext(narration)]
-    assert first == [Piece("text", "one"), Piece("text", " two")]
+    assert await anext(narration) == Piece("text", "one")
+    was_read.set()
+    assert await anext(narration) == Piece("text", " two")
     record = narration.record()
     assert record.stop_cause == "running"
     assert record.completion_tokens == 2
@@ -274,9 +279,8 @@ async def test_another_task_may_stop_a_narration_that_is_being_waited_for(
     peer.script(Reply("one two three", stall_after=1))
     narration = gateway.narrate(endpoint, ask())
     reading = asyncio.create_task(read(narration))
-    assert await asyncio.to_thread(peer.wait_until, lambda: bool(peer.requests))
-    await asyncio.sleep(0.05)
-    await asyncio.wait_for(narration.aclose(), 1.0)
+    assert await asyncio.to_thread(peer.wait_until, lambda: narration.text == "one")
+    await asyncio.wait_for(narration.aclose(), 20.0)
     assert await reading == "one"
     assert narration.record().status == "stopped"
     assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None)
@@ -306,7 +310,7 @@ async def test_cancelling_the_reader_closes_the_connection(
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None, 1.0)
+    assert await asyncio.to_thread(peer.wait_until, lambda: peer.requests[0].gone_s is not None)
     assert narration.record().stop_cause == "cancelled"
 
 
@@ -333,8 +337,9 @@ async def test_two_replies_at_once_do_not_mix_and_a_stalled_one_holds_up_nobody(
 
 
 async def test_one_connection_serves_many_calls(
-    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(upstream, "_AFTER_DONE_S", 20.0)  # a connection that ends later is not kept
     peer.script(*[Reply(f"Reply {number}.") for number in range(5)])
     for number in range(5):
         assert await read(gateway.narrate(endpoint, ask())) == f"Reply {number}."

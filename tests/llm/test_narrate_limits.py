@@ -18,6 +18,7 @@ from chat.errors import (
 from chat.llm.calls import Endpoint, NarrateRequest
 from chat.llm.gateway import Gateway
 from chat.llm.policy import Policy, Waiting
+from tests.llm.conftest import HandClock
 from tests.support.failing import fail, said
 from tests.support.peer import Peer
 from tests.support.peer_acts import (
@@ -53,10 +54,11 @@ async def test_what_failed_before_anything_came_is_tried_once_more(
     act: Act, gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
     peer.script(act, Reply("Second try."))
-    narration = gateway.narrate(endpoint, ask(first_token_s=0.3))
     if isinstance(act, Silence):
-        assert type(await fail(narration)) is TimedOut, "silence is not tried again"
+        error = await fail(gateway.narrate(endpoint, ask(first_token_s=0.3)))
+        assert type(error) is TimedOut, "silence is not tried again"
         return
+    narration = gateway.narrate(endpoint, ask())
     assert [piece async for piece in narration]
     assert narration.text == "Second try."
     assert narration.record().attempts == 2
@@ -75,7 +77,8 @@ async def test_waits_double_and_each_is_told_before_it_begins(
     narration = gateway.narrate(endpoint, ask())
     waits: list[Waiting] = []
     narration.on_wait = waits.append
-    assert [piece.text async for piece in narration] == ["At last."]
+    assert [piece async for piece in narration]
+    assert narration.text == "At last."
     assert [one.attempt for one in waits] == [2, 3]
     assert all("slow down" in one.error.message for one in waits)
     first, second = (one.wait_s for one in waits)
@@ -116,10 +119,11 @@ async def test_a_wait_before_a_retry_can_be_stopped(peer: Peer, endpoint: Endpoi
     gateway = Gateway(Clock(), Policy(longest_wait_s=60.0))
     peer.script(Status(429, "", retry_after="30"))
     narration = gateway.narrate(endpoint, ask(first_token_s=60.0, total_s=60.0))
+    waits: asyncio.Queue[Waiting] = asyncio.Queue()
+    narration.on_wait = waits.put_nowait
     reading = asyncio.create_task(anext(narration, None))
-    assert await asyncio.to_thread(peer.wait_until, lambda: bool(peer.requests))
-    await asyncio.sleep(0.1)
-    await asyncio.wait_for(narration.aclose(), 1.0)
+    await asyncio.wait_for(waits.get(), 20.0)
+    await asyncio.wait_for(narration.aclose(), 20.0)
     assert await reading is None
     assert narration.record().status == "stopped"
     await gateway.close()
@@ -154,21 +158,24 @@ async def test_every_wait_has_its_limit(
 
 
 async def test_keep_alive_comments_hold_off_the_silence_limits(
-    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+    by_hand: Gateway, clock: HandClock, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
-    alive = [b": PROCESSING\n\n"] * 10
-    peer.script(Raw([*alive, event(delta("a")), *alive, event(delta("b", "stop"))], pause_s=0.05))
-    narration = gateway.narrate(endpoint, ask(first_token_s=0.35, between_tokens_s=0.35))
-    assert [piece.text async for piece in narration] == ["a", "b"]
+    """By the clock each wait takes ten seconds; all comments together are silent for far longer than allowed."""
+    clock.each_look_s = 10.0
+    alive = [b": PROCESSING\n\n"] * 20
+    peer.script(Raw([*alive, event(delta("a")), *alive, event(delta("b", "stop"))], pause_s=0.02))
+    narration = by_hand.narrate(endpoint, ask(total_s=10_000.0))
+    assert [piece async for piece in narration]
+    assert narration.text == "ab"
 
 
 async def test_a_slow_reader_is_not_taken_for_a_silent_server(
-    gateway: Gateway, peer: Peer, endpoint: Endpoint, ask: Ask
+    by_hand: Gateway, clock: HandClock, peer: Peer, endpoint: Endpoint, ask: Ask
 ) -> None:
     peer.script(Reply("one two three four", pace_s=0.02))
-    narration = gateway.narrate(endpoint, ask(between_tokens_s=0.2))
+    narration = by_hand.narrate(endpoint, ask(total_s=10_000.0))
     async for _ in narration:
-        await asyncio.sleep(0.3)
+        clock.push(100.0)
     assert narration.text == "one two three four"
 
 

@@ -18,7 +18,7 @@ from tests.support.peer_acts import Answer, Reply, Status
 def post(peer: Peer, **body: Any) -> str:
     data = json.dumps({"messages": [{"role": "user", "content": "hi"}], **body}).encode()
     request = urllib.request.Request(f"{peer.base_url}/chat/completions", data, {"X-Test": "1"})
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=30) as response:
         return str(response.read().decode())
 
 

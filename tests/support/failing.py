@@ -10,6 +10,8 @@ import pytest
 from chat.errors import ProviderError
 from chat.llm.narration import Narration
 
+ENDS_S = 25.0
+"""Below the limits of a request that should not reach them, and beyond what a busy machine takes."""
 KEY = "sk-canary-7f3a9b1c5d2e8f60"
 
 
@@ -20,7 +22,7 @@ async def fail(narration: Narration) -> ProviderError:
         async for _ in narration:
             pass
     error = caught.value
-    assert time.monotonic() - began < 6.0
+    assert time.monotonic() - began < ENDS_S
     assert error.message.endswith((".", "!", "?", "…"))
     assert error.next_step
     assert KEY not in f"{error.message} {error.next_step} {error.args} {error!r}"

@@ -87,7 +87,7 @@ class Peer:
 
     def __enter__(self) -> Peer:
         self._thread.start()
-        assert self._ready.wait(10), "the peer did not start"
+        assert self._ready.wait(30), "the peer did not start"
         return self
 
     def __exit__(
@@ -96,7 +96,7 @@ class Peer:
         assert self._loop is not None
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive(), "the peer did not stop"
         if kind is None and self._unscripted:
             raise Unscripted("The peer was asked, without a script, for: " + "; ".join(self._unscripted))
@@ -118,7 +118,7 @@ class Peer:
     def bodies(self) -> list[dict[str, Any]]:
         return [request.body for request in self.requests if request.path.endswith("/chat/completions")]
 
-    def wait_until(self, true: Callable[[], bool], within_s: float = 3.0) -> bool:
+    def wait_until(self, true: Callable[[], bool], within_s: float = 20.0) -> bool:
         """Polls from the test's thread; returns whether it came true."""
         end = time.monotonic() + within_s
         while not true():

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -109,19 +109,25 @@ class HangUp:
 
 @dataclass(frozen=True)
 class Raw:
-    """A 200 stream with exactly these writes. `pause_s` between them, `linger` keeps it open, `cut` breaks it."""
+    """A 200 stream with exactly these writes. `pause_s` between them, `linger` keeps it open, `cut` breaks it.
+
+    `on_write` is told before each write which one it is; it may hold the stream up.
+    """
 
     writes: Sequence[bytes]
     content_type: str = "text/event-stream"
     pause_s: float = 0.0
     end: str = "close"  # close: a whole body; cut: no last chunk; reset; linger: never
     headers: Sequence[tuple[str, str]] = ()
+    on_write: Callable[[int], object] | None = None
 
     async def play(self, connection: Connection) -> None:
         await connection.head(
             200, [("Content-Type", self.content_type), ("Transfer-Encoding", "chunked"), *self.headers]
         )
-        for data in self.writes:
+        for at, data in enumerate(self.writes):
+            if self.on_write is not None:
+                await asyncio.to_thread(self.on_write, at)
             await connection.chunk(data)
             await asyncio.sleep(self.pause_s)
         if self.end == "close":
