@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 
 CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
 """The `chat` command of this very interpreter."""
-START_S = 60
-STOP_S = 15
+START_S = 90
+STOP_S = 60
 
 
 class Answer(NamedTuple):
@@ -128,7 +128,7 @@ class Server:
         """Another `chat` command on the same data folder."""
         command = [*self.program, *arguments]
         return subprocess.run(
-            command, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
+            command, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
         )
 
     def request(
@@ -145,7 +145,7 @@ class Server:
         if form is not None:
             body = urlencode(form).encode()
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
