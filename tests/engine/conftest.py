@@ -46,7 +46,7 @@ def settings(tmp_path: Path, peer: Peer) -> Settings:
         "narrative_model": "peer-model",
         "api_key": "sk-canary-0123456789",
     }
-    timeouts = {"first_token_s": 2, "between_tokens_s": 2}
+    timeouts = {"first_token_s": 30, "between_tokens_s": 30}  # beyond what a busy machine takes
     retries = {"first_wait_s": 0.02}
     return load_settings(
         data_dir=tmp_path / "data", connection=connection, timeouts=timeouts, retries=retries
@@ -76,6 +76,12 @@ class Stage:
         assert accepted.reply_id
         await self.settled(chat_id or self.first)
         return accepted.reply_id
+
+    def limits(self, **seconds: float) -> None:
+        """From now on the model is waited for so long."""
+        settings = self.engine.settings
+        timeouts = settings.timeouts.model_copy(update=seconds)
+        self.engine.settings = settings.model_copy(update={"timeouts": timeouts})
 
     async def digested(self, chat_id: str | None = None) -> None:
         """Wait until what the last reply changed has been worked out."""

@@ -294,7 +294,7 @@ async def test_going_back_in_place_shows_the_old_story_in_every_tab_and_the_stor
     assert rows(settings) == then
     assert engine.store.head == then[-1][0]
     assert engine.hub.epoch != epoch
-    told = await asyncio.wait_for(tab.next(), 5)
+    told = await asyncio.wait_for(tab.next(), 20)
     assert b"event: resync" in told
     assert engine.hub.epoch.encode() in told
     assert tab.missed(0) == tab.snapshots()

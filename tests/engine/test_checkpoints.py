@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from chat.errors import BlankText, NotFound, Refused, TextTooLong, TurnRunning
@@ -109,10 +111,12 @@ async def test_nobody_leaves_while_a_reply_is_written_but_the_moment_can_be_name
 ) -> None:
     await tell(stage, peer, ("one", "uno"))
     kept = await stage.engine.name_turn(stage.first, "", "Here")
-    peer.script(Reply("slow slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow slow", rest=rest))
     await stage.engine.take_turn(stage.first, "two")
     with pytest.raises(TurnRunning):
         await stage.engine.come_back(stage.first, kept)
+    rest.set()
     await stage.settled(stage.first)
     await stage.engine.come_back(stage.first, kept)
     assert await texts(stage) == ["one", "uno"]

@@ -226,9 +226,7 @@ async def test_a_digest_is_never_applied_twice(stage: Stage, peer: Peer) -> None
 async def test_a_slow_classifier_does_not_hold_up_the_next_turn_and_lands_late(
     stage: Stage, peer: Peer
 ) -> None:
-    stage.engine.settings = stage.engine.settings.model_copy(
-        update={"timeouts": stage.engine.settings.timeouts.model_copy(update={"digest_wait_s": 0.05})}
-    )
+    stage.limits(digest_wait_s=0.05)
     peer.script(Slow(WARM), on=DIGEST)
     first = await stage.say('"I brought oil."')
     await stage.say('"And bread."')

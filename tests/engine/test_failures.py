@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -44,7 +45,10 @@ async def test_a_failing_server_costs_no_words_and_retry_works(
     stage: Stage, peer: Peer, code: str, acts: list[Act]
 ) -> None:
     peer.script(*acts)
+    if code == "timed_out":
+        stage.limits(first_token_s=1.0)
     failed_id = await stage.say("do you hear me?")
+    stage.limits(first_token_s=30.0)
     failed = (await stage.turns())[-1]
     assert (failed.id, failed.stop_reason, failed.error_code) == (failed_id, "error", code)
     assert len(failed.error_message) > 20
@@ -91,10 +95,12 @@ async def test_only_the_latest_reply_of_this_chat_can_be_retried(stage: Stage) -
 
 async def test_retry_while_a_reply_runs_is_refused(stage: Stage, peer: Peer) -> None:
     first = await stage.say("one")
-    peer.script(Reply("slow slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow slow", rest=rest))
     await stage.engine.take_turn(stage.first, "two")
     with pytest.raises(TurnRunning):
         await stage.engine.retry(stage.first, first)
+    rest.set()
     await stage.settled(stage.first)
 
 

@@ -29,7 +29,7 @@ def frames(body: bytes) -> list[Frame]:
 
 
 async def take(subscription: Subscription) -> list[Frame]:
-    return frames(await asyncio.wait_for(subscription.next(), 2))
+    return frames(await asyncio.wait_for(subscription.next(), 20))
 
 
 async def test_two_tabs_get_the_same_tokens_joined_into_one_frame() -> None:

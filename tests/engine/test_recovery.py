@@ -166,7 +166,7 @@ async def test_text_is_in_the_journal_soon_after_it_came_although_no_more_follow
     peer.script(Reply(pieces=words, stall_after=30))
     accepted = await stage.engine.take_turn(stage.first, "Say it all at once.")
     journal: Path = settings.running_dir / f"{accepted.reply_id}.txt"
-    for _ in range(100):
+    for _ in range(1000):
         await asyncio.sleep(0.02)
         if journal.exists() and journal.read_text("utf-8") == "".join(words):
             break

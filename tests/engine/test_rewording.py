@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from chat.domain.turns import Turn
@@ -192,8 +194,10 @@ async def test_only_a_turn_of_this_line_that_has_ended_can_be_changed(stage: Sta
     await stage.engine.rewind(stage.first, first)
     with pytest.raises(NotFound):
         await stage.engine.edit_turn(stage.first, last, "gone")
-    peer.script(Reply("slow slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow slow", rest=rest))
     await stage.engine.take_turn(stage.first, "three")
     with pytest.raises(TurnRunning):
         await stage.engine.edit_turn(stage.first, first, "now")
+    rest.set()
     await stage.settled(stage.first)

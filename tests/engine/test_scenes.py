@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -132,10 +133,12 @@ async def test_a_scene_memory_that_fails_leaves_the_turn_memories_as_they_are(
 
 
 async def test_a_scene_is_not_closed_while_a_reply_is_written(stage: Stage, peer: Peer) -> None:
-    peer.script(Reply("slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow", rest=rest))
     await stage.engine.take_turn(stage.first, "go")
     with pytest.raises(TurnRunning):
         await stage.engine.close_scene(stage.first, NextPlace())
+    rest.set()
     await stage.settled(stage.first)
 
 
@@ -186,10 +189,12 @@ async def test_work_that_ends_while_a_reply_is_written_is_not_told_of_after_it(
     stage: Stage, peer: Peer
 ) -> None:
     stage.engine.tell_if_idle(stage.first, "summarizing", "Taking note of what changed.")
-    peer.script(Reply("slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow", rest=rest))
     reply_id = (await stage.engine.take_turn(stage.first, "go")).reply_id
     stage.engine.tell_if_idle(stage.first, "idle", "")
     await stage.engine.stop_reply(stage.first, reply_id or "")
+    rest.set()
     await stage.settled(stage.first)
     await stage.digested()
     assert stage.engine.status(stage.first) == RunStatus("idle", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from chat.domain.world import World
@@ -164,11 +166,13 @@ async def test_each_alternative_has_its_own_memories_and_feelings(stage: Stage, 
 
 async def test_going_back_is_refused_while_a_reply_is_written(stage: Stage, peer: Peer) -> None:
     reply_id = (await tell(stage, peer, ("one", "uno")))[0]
-    peer.script(Reply("slow slow slow slow", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("slow slow slow slow", rest=rest))
     await stage.engine.take_turn(stage.first, "two")
     for going in (stage.engine.undo(stage.first), stage.engine.rewind(stage.first, reply_id)):
         with pytest.raises(TurnRunning):
             await going
+    rest.set()
     await stage.settled(stage.first)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from msgspec.structs import replace
@@ -59,13 +60,15 @@ async def test_a_thought_is_shown_and_never_sent(stage: Stage, peer: Peer) -> No
 async def test_a_second_post_while_a_reply_runs_is_refused_and_changes_nothing(
     stage: Stage, peer: Peer
 ) -> None:
-    peer.script(Reply("one two three four five six", pace_s=0.05))
+    rest = threading.Event()
+    peer.script(Reply("one two three four five six", rest=rest))
     accepted = await stage.engine.take_turn(stage.first, "first")
     head = stage.engine.store.head
     with pytest.raises(TurnRunning) as refused:
         await stage.engine.take_turn(stage.first, "second")
     assert refused.value.turn_id == accepted.reply_id
     assert stage.engine.store.head == head
+    rest.set()
     await stage.settled(stage.first)
     assert [turn.text for turn in await stage.turns() if turn.role == "user"] == ["first"]
 
@@ -79,9 +82,11 @@ async def test_two_posts_at_the_same_instant_start_one_reply(stage: Stage) -> No
 
 
 async def test_the_same_post_twice_is_one_turn(stage: Stage, peer: Peer) -> None:
-    peer.script(Reply("slow enough to be asked again", pace_s=0.03))
+    rest = threading.Event()
+    peer.script(Reply("slow enough to be asked again", rest=rest))
     first = await stage.engine.take_turn(stage.first, "hello", "key-1")
     again = await stage.engine.take_turn(stage.first, "hello", "key-1")
+    rest.set()
     await stage.settled(stage.first)
     later = await stage.engine.take_turn(stage.first, "hello", "key-1")
     assert (again.turn_id, again.reply_id, again.repeated) == (first.turn_id, first.reply_id, True)

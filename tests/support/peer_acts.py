@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -111,7 +112,7 @@ class HangUp:
 class Raw:
     """A 200 stream with exactly these writes. `pause_s` between them, `linger` keeps it open, `cut` breaks it.
 
-    `on_write` is told before each write which one it is; it may hold the stream up.
+    Each write waits until `may_write` allows it, which is asked by its number.
     """
 
     writes: Sequence[bytes]
@@ -119,15 +120,15 @@ class Raw:
     pause_s: float = 0.0
     end: str = "close"  # close: a whole body; cut: no last chunk; reset; linger: never
     headers: Sequence[tuple[str, str]] = ()
-    on_write: Callable[[int], object] | None = None
+    may_write: Callable[[int], bool] = lambda at: True
 
     async def play(self, connection: Connection) -> None:
         await connection.head(
             200, [("Content-Type", self.content_type), ("Transfer-Encoding", "chunked"), *self.headers]
         )
         for at, data in enumerate(self.writes):
-            if self.on_write is not None:
-                await asyncio.to_thread(self.on_write, at)
+            while not self.may_write(at):
+                await asyncio.sleep(0.005)
             await connection.chunk(data)
             await asyncio.sleep(self.pause_s)
         if self.end == "close":
@@ -166,6 +167,7 @@ class Reply:
 
     `pieces` overrides the cutting into words; `reasoning` is sent first in `reasoning_field`; `pace_s` is the pause
     between tokens; `stall_after` stops for ever after that many tokens; `one_byte` writes the stream bytewise.
+    `rest` is set by the test when more than the first token may come: for what must happen while a reply is written.
     """
 
     text: str = ""
@@ -178,6 +180,7 @@ class Reply:
     pace_s: float = 0.0
     wait_s: float = 0.0
     stall_after: int | None = None
+    rest: threading.Event | None = None
     keep_alive: int = 0
     crlf: bool = False
     one_byte: bool = False
@@ -239,7 +242,11 @@ class Reply:
         if self.one_byte:
             writes = [bytes([byte]) for byte in b"".join(writes)]
         end = "linger" if self.stall_after is not None else self.end
-        await Raw(writes, pause_s=self.pace_s, end=end, headers=headers).play(connection)
+        stream = Raw(writes, pause_s=self.pace_s, end=end, headers=headers, may_write=self._may_write)
+        await stream.play(connection)
+
+    def _may_write(self, at: int) -> bool:
+        return at <= 1 or self.rest is None or self.rest.is_set()
 
 
 @dataclass(frozen=True)

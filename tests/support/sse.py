@@ -21,7 +21,7 @@ class Frame(NamedTuple):
 class EventStream:
     """An open stream. `next` blocks for at most `timeout_s`; comments (pings) are counted, not returned."""
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None, *, timeout_s: float = 10) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None, *, timeout_s: float = 30) -> None:
         parts = urlsplit(url)
         self.pings = 0
         self._socket = socket.create_connection((parts.hostname, parts.port), timeout=timeout_s)

@@ -164,7 +164,7 @@ async def test_a_scene_is_not_closed_under_a_running_reply_and_what_was_typed_st
     connected: Visitor, peer: Peer
 ) -> None:
     chat_id = await connected.chat()
-    peer.script(Reply("word " * 60, pace_s=0.05))
+    peer.script(Reply("word and", stall_after=1))
     await connected.post(f"/chats/{chat_id}/turns", JSON, prose="Hello.")
     answer = await connected.post(f"/chats/{chat_id}/scene/close", name="The train")
     assert answer.status_code == 409

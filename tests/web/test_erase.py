@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -171,7 +172,7 @@ async def test_a_reply_that_is_being_written_is_not_deleted_by_the_way(
     connected: Visitor, peer: Peer
 ) -> None:
     chat = await connected.chat(title="The ferry")
-    peer.script(Reply("slowly " * 80, pace_s=0.05))
+    peer.script(Reply("slowly and", stall_after=1))
     posted = await connected.post(f"/chats/{chat}/turns", JSON, prose="We cross.")
     assert posted.status_code == 202
     refused = await connected.post(f"/chats/{chat}/delete", name="The ferry")
@@ -186,13 +187,16 @@ async def test_a_reply_that_is_being_written_is_not_deleted_by_the_way(
 async def test_a_reply_in_another_chat_goes_on_meanwhile(connected: Visitor, peer: Peer) -> None:
     going, staying = await connected.chat(title="The ferry"), await connected.chat(title="The pier")
     text = "slowly " * 40
-    peer.script(Reply(text, pace_s=0.03))
+    rest = threading.Event()
+    peer.script(Reply(text, rest=rest))
     posted = await connected.post(f"/chats/{staying}/turns", JSON, prose="Go on.")
     assert posted.status_code == 202
-    await asyncio.sleep(0.3)
+    while not (running := connected.engine.running_reply(staying)) or not running.text:
+        await connected.pause()
     answer = await connected.post(f"/chats/{going}/delete", JSON, name="The ferry")
     assert answer.status_code == 200, answer.text
     assert connected.engine.runs.get(staying) is not None
+    rest.set()
     await connected.settled(staying)
     last = (await connected.turns(staying))[-1]
     assert (last["status"], last["text"].strip()) == ("whole", text.strip())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chat.engine import local_servers
 from chat.settings import Preset
 from tests.support.dom import parse
 from tests.support.peer import Peer
@@ -20,6 +21,12 @@ from tests.web.conftest import HTMX, JSON, KEY, PORT, Visitor
 def other() -> Iterator[Peer]:
     with Peer(models=[{"id": "nomic-embed-text"}, {"id": "story-7b"}, {"id": "story-13b"}]) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers is found, however busy the machine is."""
+    monkeypatch.setattr(local_servers, "ANSWER_S", 20.0)
 
 
 def _usual(visitor: Visitor, *addresses: str) -> None:
@@ -174,7 +181,10 @@ async def test_a_look_sends_no_key_and_skips_this_program(connected: Visitor, ot
     assert KEY not in str([request.headers for request in other.requests])
 
 
-async def test_a_server_that_wants_a_key_loads_or_hangs_is_told_apart(visitor: Visitor) -> None:
+async def test_a_server_that_wants_a_key_loads_or_hangs_is_told_apart(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_servers, "ANSWER_S", 4.0)
     loading = Status(503, {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}})
     with Peer() as locked, Peer() as busy, Peer() as silent:
         locked.script(Status(401), on="/v1/models")

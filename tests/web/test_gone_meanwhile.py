@@ -272,7 +272,7 @@ async def test_a_deletion_that_is_refused_ends_nothing_of_what_is_worked_out_the
     monkeypatch.setattr(connected.engine.store, "copies", slowly)
     deleting = asyncio.ensure_future(connected.post(f"/chats/{chat}/delete", JSON, name="The ferry"))
     await begun.wait()
-    peer.script(Reply("slowly " * 80, pace_s=0.05))
+    peer.script(Reply("slowly and", stall_after=1))
     said = (await connected.post(f"/chats/{chat}/turns", JSON, prose='"And back."')).json()
     goes_on.set()
     assert (await deleting).status_code == 409

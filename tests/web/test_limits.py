@@ -97,7 +97,7 @@ def test_a_websocket_is_never_opened(port: int) -> None:
     }
     line = "".join(f"{name}: {value}\r\n" for name, value in wish.items())
     request = f"GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{line}\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(request.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 404")
 

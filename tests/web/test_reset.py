@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
 from tests.web.conftest import JSON, Visitor
@@ -74,9 +72,10 @@ async def test_a_reply_in_progress_is_said_and_can_be_stopped_with_the_reset(
 ) -> None:
     bot = await connected.bot(name="Mira Vale")
     chat = await connected.chat(bot, title="One")
-    peer.script(Reply("slowly " * 80, pace_s=0.05))
+    peer.script(Reply("slowly and", stall_after=1))
     await connected.post(f"/chats/{chat}/turns", JSON, prose="Go on.")
-    await asyncio.sleep(0.3)
+    while not (running := connected.engine.running_reply(chat)) or not running.text:
+        await connected.pause()
     form = {f"chat-{chat}": "on", "name": "Mira Vale"}
     answer = await connected.post(f"/bots/{bot}/reset", **form)
     assert answer.status_code == 409

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.support.dom import Element, parse
@@ -169,12 +171,14 @@ async def test_a_reply_is_written_on_from_its_button(connected: Visitor, peer: P
     assert (await words(connected, chat_id))[-1] == '*nods* "Mm-hm." *And again.*'
     page = await connected.get(f"/chats/{chat_id}")
     assert page.by_id("undo").text == "Undo: the continuation"
-    peer.script(Reply(" More.", wait_s=0.5))
+    rest = threading.Event()
+    peer.script(Reply(" More.", rest=rest))
     answer = await connected.post(forms[0], HTMX)
     assert answer.status_code == 202
     grown = parse(answer.text).by_id(f"turn-{first}")
     assert "running" in grown.attrs["class"]
     assert not grown.all("form")
+    rest.set()
     await connected.settled(chat_id)
     impact = await connected.json(
         f"/chats/{chat_id}/turns/{(await connected.turns(chat_id))[1]['id']}/rewind"

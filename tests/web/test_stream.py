@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.peer import Peer
+from tests.support.peer import Peer, Received
+from tests.support.peer_acts import Act, Answer, Reply
 from tests.support.server import Server
 from tests.support.sse import EventStream, Frame
-from tests.support.story import begin_story, narrator
+from tests.support.story import begin_story
 
 TEXT = (
     "One.\n\nevent: done\ndata: {}\n\nid: 7\rretry: 1\u2028 "
@@ -20,10 +22,22 @@ TEXT = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def rest() -> threading.Event:
+    """Cleared by a test, the model says its first word and waits with the others until it is set again."""
+    may_go_on = threading.Event()
+    may_go_on.set()
+    return may_go_on
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, rest: threading.Event) -> Iterator[Server]:
     """One program for all of these tests, connected to a model that says `TEXT`."""
     folder: Path = tmp_path_factory.mktemp("stream")
-    with Peer(default=narrator(TEXT, pace_s=0.01)) as peer:
+
+    def answer(received: Received) -> Act:
+        return Answer({}) if received.schema_name else Reply(TEXT, pace_s=0.01, rest=rest)
+
+    with Peer(default=answer) as peer:
         settings = {
             "CHAT_CONNECTION__BASE_URL": peer.base_url,
             "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
@@ -96,13 +110,18 @@ def test_two_listeners_hear_the_same(server: Server) -> None:
     assert commits[0] == commits[1]
 
 
-def test_who_joins_late_gets_the_words_so_far_and_then_the_rest(server: Server) -> None:
+def test_who_joins_late_gets_the_words_so_far_and_then_the_rest(
+    server: Server, rest: threading.Event
+) -> None:
     chat = begin_story(server)
+    rest.clear()
     with listen(server, chat) as early:
         reply = say(server, chat)["reply_id"]
         early.until("token", turn=reply)
         with listen(server, chat) as late:
-            frames = late.until("done", turn=reply)
+            frames = late.until("snapshot", chat=chat)
+            rest.set()
+            frames += late.until("done", turn=reply)
     running = frames[0].data["running"]
     assert running["turn"] == reply
     text = running["text"]
@@ -117,6 +136,8 @@ def test_a_stream_that_resumes_repeats_exactly_the_commits_it_missed(server: Ser
     chat = begin_story(server)
     with listen(server, chat) as stream:
         frames = whole_turn(server, stream, chat)
+        while "digest_finished" not in frames[-1].data.get("kinds", ()):  # the last commit of a turn
+            frames += stream.until("event", chat=chat)
     commits = [frame for frame in frames if frame.event == "event"]
     assert len(commits) >= 3
     with listen(server, chat, after=commits[0].id) as again:
@@ -137,12 +158,15 @@ def test_an_id_that_means_nothing_here_begins_anew(server: Server, after: str) -
     assert (first.event, first.data["chat"]) == ("snapshot", chat)
 
 
-def test_a_listener_that_goes_away_does_not_end_the_reply(server: Server) -> None:
+def test_a_listener_that_goes_away_does_not_end_the_reply(server: Server, rest: threading.Event) -> None:
     chat = begin_story(server)
+    rest.clear()
     with listen(server, chat) as stream:
         reply = say(server, chat)["reply_id"]
         stream.until("token", turn=reply)
     with listen(server, chat) as later:
+        later.until("snapshot", chat=chat)
+        rest.set()
         later.until("done", turn=reply)
     assert server.request("GET", f"/chats/{chat}").json["turns"][-1]["text"] == TEXT
 
