@@ -118,8 +118,12 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Write every table anew from the log. The program must not be running."""
     from chat.store.maintenance import rebuild_all
 
-    count = rebuild_all(_settings(data_dir=data_dir), Clock())
-    _report([{"events": count}], as_json, lambda row: f"Rebuilt every table from {row['events']:,} events.")
+    rebuilt = rebuild_all(_settings(data_dir=data_dir), Clock())
+    _report([rebuilt._asdict()], as_json, _rebuilt_lines)
+
+
+def _rebuilt_lines(row: dict[str, Any]) -> str:
+    return "\n".join([*row["warnings"], f"Rebuilt every table from {row['events']:,} events."])
 
 
 @app.command()

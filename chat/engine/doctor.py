@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from chat.clock import Clock
 from chat.engine.backup_facts import ago, backup_facts
-from chat.errors import ChatError
+from chat.errors import ChatError, StoreDamaged
 from chat.llm.calls import Endpoint
 from chat.llm.gateway import Gateway
 from chat.settings import Settings
-from chat.store import backup, maintenance
+from chat.store import backup, maintenance, mend
 from chat.store.heads import gone
 from chat.store.start import advise
 from chat.store.store import Store
@@ -75,23 +75,31 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
     try:
         store = await Store.open(settings, clock, read_only=True)
     except ChatError as problem:
-        return [Finding("database", False, f"{problem.message} {problem.next_step}")]
+        found = await _looked_into(settings, problem)
+        return [Finding("database", False, f"{found.message} {found.next_step}")]
     try:
         shelves = store.library
         said = f"{store.head:,} events, {len(shelves.bots)} bots, {len(shelves.chats)} chats"
-        fault = store.fault
-        found = [
+        fault = store.fault or await asyncio.to_thread(mend.outlook, settings)
+        return [
             Finding(
                 "database", fault is None, said if fault is None else f"{fault.message} {fault.next_step}"
-            )
-        ]
-        return [
-            *found,
+            ),
             *(Finding("database", False, warning) for warning in store.warnings),
             _library_version(),
         ]
     finally:
         await store.close()
+
+
+async def _looked_into(settings: Settings, problem: ChatError) -> ChatError:
+    """Where the log of a damaged file is whole, no backup is needed."""
+    if not isinstance(problem, StoreDamaged):
+        return problem
+    try:
+        return await asyncio.to_thread(mend.outlook, settings) or problem
+    except ChatError:
+        return problem
 
 
 def _backups(settings: Settings, clock: Clock) -> list[Finding]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from chat.clock import Clock
+from chat.errors import EventsLost, StoreDamaged
 from chat.settings import Settings
-from chat.store import connections
+from chat.store import connections, mend
+from chat.store.start import advise
 from chat.store.store import Store
 
 _FIXED_IN = (3, 51, 3)
@@ -21,8 +24,15 @@ order by id limit :limit
 """
 
 
-def rebuild_all(settings: Settings, clock: Clock) -> int:
-    """Write every mirrored row anew; the number of events it was made from. Raises AlreadyRunning."""
+class Rebuilt(NamedTuple):
+    """How many events the tables were made of anew, and what else had to be done."""
+
+    events: int
+    warnings: tuple[str, ...]
+
+
+def rebuild_all(settings: Settings, clock: Clock) -> Rebuilt:
+    """Write every mirrored row anew, into a new file where the old one is damaged. Raises AlreadyRunning."""
     return asyncio.run(_rebuild(settings, clock))
 
 
@@ -57,12 +67,29 @@ def sqlite_version() -> tuple[str, bool]:
     return sqlite3.sqlite_version, sqlite3.sqlite_version_info >= _FIXED_IN
 
 
-async def _rebuild(settings: Settings, clock: Clock) -> int:
-    store = await Store.open(settings, clock)
+async def _rebuild(settings: Settings, clock: Clock) -> Rebuilt:
+    store = await Store.open(settings, clock, serving=True)
     try:
-        await store.rebuild()
+        if isinstance(store.fault, StoreDamaged) and not isinstance(store.fault, EventsLost):
+            raise store.fault  # nothing of it could be read
+        await _written_anew(store, settings, clock)
         async with store.reading() as reader:
             found = await reader.one(_COUNT)
-        return int(found[0]) if found else 0
+        return Rebuilt(int(found[0]) if found else 0, store.warnings)
     finally:
         await store.close()
+
+
+async def _written_anew(store: Store, settings: Settings, clock: Clock) -> None:
+    try:
+        await store.rebuild()
+    except EventsLost:
+        raise
+    except StoreDamaged as fault:
+        try:
+            head = await asyncio.to_thread(mend.prepare, settings, clock)
+        except StoreDamaged as problem:
+            fault.message = f"{fault.message} Its log is not whole either: {problem.message}"
+            await asyncio.to_thread(advise, settings, fault)
+            raise fault from None
+        await store.mend(partial(mend.decide, settings, clock, head))

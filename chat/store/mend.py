@@ -61,6 +61,33 @@ def told(kept_as: str) -> str:
     )
 
 
+def outlook(settings: Settings) -> StoreDamaged | None:
+    """What is damaged and what helps, None for a sound file. Reads all of it, and changes nothing."""
+    conn = connections.read_only(settings.db_path)
+    try:
+        if _is_sound(conn):
+            return None
+        _whole_log(conn, headfile.read(settings.head_path))
+    except StoreDamaged as problem:
+        fault = StoreDamaged(f"The database is damaged, and its log is not whole: {problem.message}")
+        advise(settings, fault)
+        return fault
+    finally:
+        conn.close()
+    return StoreDamaged(
+        "The database is damaged outside of its log, so no event is lost.",
+        "`chat rebuild` writes every table anew from the log; a running program does so when it meets the damage.",
+    )
+
+
+def _is_sound(conn: sqlite3.Connection) -> bool:
+    try:
+        with connections.translated():
+            return bool(conn.execute("pragma quick_check(1)").fetchone()[0] == "ok")
+    except StoreDamaged:
+        return False
+
+
 def open_damaged(settings: Settings, clock: Clock, fault: StoreDamaged, warn: Warn) -> Live:
     """What a server starts with when the database cannot be opened: mended, or a stand-in that holds nothing."""
     if settings.db_path.exists():

@@ -29,6 +29,7 @@ _MOST_OF_A_KIND = 20
 _COPY_PAGES = -1
 """All in one step: a copy in steps starts over at every write and never ends."""
 
+_WHAT_TO_DO = "`chat doctor` says what can be done about it."
 _FTS_CHECK = "insert into memories_fts (memories_fts, rank) values ('integrity-check', 1)"
 _OLDEST_STEPS = "select chat_id, min(first_event_id) from undo_rows group by chat_id"
 _UNDO_LEADS_ELSEWHERE = "What is kept for going back is not what the log told; `chat rebuild` makes it anew."
@@ -48,13 +49,14 @@ def verify(settings: Settings) -> list[str]:
             _copy(settings.db_path, copy)
             conn = connections.scratch(copy)
         except (sqlite3.Error, ChatError) as problem:
-            return [f"The database cannot be read: {_sentence(problem)}"]
+            return [f"The database cannot be read: {_sentence(problem)}", _WHAT_TO_DO]
         found = []
         try:
             for finding in _findings(conn, scratch, known):
                 found.append(finding)
         except (sqlite3.Error, ChatError) as problem:
             found.append(f"The check could not be finished: {_sentence(problem)}")
+            found += [] if any("`chat " in finding for finding in found) else [_WHAT_TO_DO]
         finally:
             conn.close()
         return found

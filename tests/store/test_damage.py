@@ -14,9 +14,10 @@ import pytest
 
 from chat.clock import Clock
 from chat.domain.memories import scope_token
+from chat.engine.doctor import examine
 from chat.errors import EventsLost, StoreDamaged, StoreError
 from chat.settings import Settings
-from chat.store import Store, backup, mend, views
+from chat.store import Store, backup, maintenance, mend, views
 from chat.store.maintenance import list_events
 from chat.store.verify import verify
 from tests.support import pages, stories
@@ -98,6 +99,40 @@ async def test_damage_outside_the_log_is_noticed_and_mended_from_the_log(
     assert verify(settings) == []
     assert rows(settings)["event_log"][: len(before["event_log"])] == before["event_log"]
     assert list(settings.data_dir.glob("chat.db.damaged-*"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OUTSIDE_THE_LOG if kind != "a free page"])
+async def test_the_doctor_sees_damage_outside_the_log_and_a_rebuild_mends_it(
+    settings: Settings, kind: str
+) -> None:
+    await _played(settings)
+    before = rows(settings)["event_log"]
+    pages.spoil(settings.db_path, OUTSIDE_THE_LOG[kind](settings.db_path))
+    (said,) = [one for one in await asyncio.to_thread(examine, settings, Clock()) if one.what == "database"]
+    assert not said.is_fine
+    assert "no event is lost. `chat rebuild`" in said.says
+    rebuilt = await asyncio.to_thread(maintenance.rebuild_all, settings, Clock())
+    assert rebuilt.events == len(before)
+    assert "no event is lost" in " ".join(rebuilt.warnings)
+    assert verify(settings) == []
+    assert rows(settings)["event_log"] == before
+
+
+@pytest.mark.parametrize("kind", IN_THE_LOG)
+async def test_the_doctor_names_the_backup_where_the_log_is_damaged_and_a_rebuild_changes_nothing(
+    settings: Settings, kind: str
+) -> None:
+    await _played(settings)
+    pages.spoil(settings.db_path, IN_THE_LOG[kind](settings.db_path))
+    spoilt = settings.db_path.read_bytes()
+    (said,) = [one for one in await asyncio.to_thread(examine, settings, Clock()) if one.what == "database"]
+    assert not said.is_fine
+    assert "`chat restore 2" in said.says
+    with pytest.raises(StoreDamaged) as refused:
+        await asyncio.to_thread(maintenance.rebuild_all, settings, Clock())
+    assert "`chat restore 2" in refused.value.next_step
+    assert verify(settings)[-1] == "`chat doctor` says what can be done about it."
+    assert settings.db_path.read_bytes() == spoilt
 
 
 def _backup_refuses(settings: Settings) -> None:

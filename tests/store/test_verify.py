@@ -87,7 +87,7 @@ def test_a_changed_row_is_found_and_a_rebuild_puts_it_right(
     assert any(finding in one for one in found), found
     if "projector" not in statement:
         assert len(found) <= 2
-    assert maintenance.rebuild_all(closed, Clock()) > 0
+    assert maintenance.rebuild_all(closed, Clock()).events > 0
     assert verify(closed) == []
 
 
@@ -111,7 +111,8 @@ def test_a_byte_that_is_no_text_is_found_too(closed: Settings) -> None:
     )
     found = verify(closed)
     assert found[0].startswith("Event 3 ")
-    assert "could not be finished" in found[-1]
+    assert "could not be finished" in found[-2]
+    assert "`chat doctor`" in found[-1]
 
 
 def test_a_damaged_page_is_found(closed: Settings) -> None:
