@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-_MARKS = re.compile(r"[\\`\[\]<]")
-_LINE_START = re.compile(r"^(\s{0,3})([#>+=|~-]|\d{1,9}(?=[.)]))", re.MULTILINE)
+_MARKS = re.compile(r"[\\`\[\]<~]|&(?=#?\w+;)")
+_LINE_START = re.compile(r"^(\s{0,3})([#>+=|-]|:(?=-)|\d{1,9}(?=[.)]))", re.MULTILINE)
+_LIST_OR_RULE = re.compile(r"^(\s{0,3})(?=\*[ \t]|(?:\*[ \t]*){3,}$|(?:_[ \t]*){3,}$)", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]{4,}", re.MULTILINE)
 
 
@@ -95,6 +96,7 @@ class Json:
 def prose(text: str) -> str:
     """The words of a turn as Markdown: emphasis stays, line breaks stay, every other mark is only a character."""
     plain = _INDENT.sub("", _MARKS.sub(r"\\\g<0>", text.strip()))
+    plain = _LIST_OR_RULE.sub(r"\1\\", plain)
     plain = _LINE_START.sub(lambda at: f"{at[1]}{at[2]}\\" if at[2].isdigit() else f"{at[1]}\\{at[2]}", plain)
     return re.sub(r"(?<=\S)[ \t]*\n(?=[ \t]*\S)", "\\\\\n", plain)
 

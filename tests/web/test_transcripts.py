@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 from chat.domain.events import AssistantTurn, UserTurn, story
 from chat.domain.segments import parse_segments
+from chat.interop.transcripts import prose
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
 from tests.support.server import Server
@@ -62,6 +65,26 @@ async def test_words_of_a_story_never_become_markup_in_the_file(visitor: Visitor
     assert not re.search(r"^\s{4}", mine, re.MULTILINE)
     assert "\\> said" in mine
     assert "1\\. one" in mine
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("&copy; &#42; AT&T", r"\&copy; \&#42; AT&T"),
+        ("* * *", r"\* * *"),
+        ("***", r"\***"),
+        ("_ _ _", r"\_ _ _"),
+        ("* one\n* two", "\\* one\\\n\\* two"),
+        ("a | b\n:-- | --:", "a | b\\\n\\:-- | --:"),
+        ("It is ~~gone~~.", r"It is \~\~gone\~\~."),
+        ("***Now*** *sits* __down__ _here_", "***Now*** *sits* __down__ _here_"),
+    ],
+)
+def test_what_a_reader_of_markdown_would_make_of_words_is_what_the_page_makes_of_them(
+    said: str, written: str
+) -> None:
+    """No rule, list, table, struck word or sign that nobody wrote; bold and italic stay what they are."""
+    assert prose(said) == written
 
 
 def test_a_hostile_title_makes_one_header_and_a_name_any_disk_takes(tmp_path: Path) -> None:
