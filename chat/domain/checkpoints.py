@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from chat.domain.events import CheckpointNamed, CheckpointRemoved, NewEvent, library
@@ -37,6 +37,14 @@ def name(
         chat_id=chat.id, checkpoint_id=new_id, branch_id=lies_on, step=step, name=_tidy(called)
     )
     return [library(named)]
+
+
+def alike(shelf: Iterable[Checkpoint], named: list[NewEvent]) -> Checkpoint | None:
+    """The checkpoint that has this name at this moment already."""
+    new = named[0].data
+    assert isinstance(new, CheckpointNamed)
+    wanted = (new.chat_id, new.branch_id, new.step, new.name)
+    return next((one for one in shelf if (one.chat_id, one.branch_id, one.step, one.name) == wanted), None)
 
 
 def rename(found: Checkpoint | None, chat_id: str, called: str) -> list[NewEvent]:

@@ -44,6 +44,15 @@ async def test_a_moment_that_was_rewound_past_is_come_back_to_and_left_again(
     assert (await texts(stage), (await stage.world()).state.weather) == (["one", "uno", "two", "due"], "")
 
 
+async def test_a_name_is_given_once_to_a_moment_and_again_to_another(stage: Stage, peer: Peer) -> None:
+    first, second = await tell(stage, peer, ("one", "uno"), ("two", "due"))
+    storm = await stage.engine.name_turn(stage.first, "", "The storm")
+    assert await stage.engine.name_turn(stage.first, second, " The  storm") == storm
+    assert await stage.engine.name_turn(stage.first, first, "The storm") != storm
+    assert await stage.engine.name_turn(stage.first, "", "The calm") != storm
+    assert named(stage) == ["The storm", "The storm", "The calm"]
+
+
 async def test_any_moment_of_any_branch_can_be_named_and_stood_at(stage: Stage, peer: Peer) -> None:
     first, second, _ = await tell(stage, peer, ("one", "uno"), ("two", "due"), ("three", "tre"))
     left = stage.engine.store.library.chats[stage.first].branch_id
