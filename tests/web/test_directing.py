@@ -133,6 +133,9 @@ async def test_the_mark_of_an_aside_is_the_players_choice(tmp_path: Path, peer: 
         assert "secret" not in asked
         page = await visitor.get(f"/chats/{chat_id}")
         assert "//asides// no bot sees" in page.by_id("how-to-write").text
+        keys = [row["keys"] for row in (await visitor.json("/shortcuts"))["shortcuts"]]
+        assert ["//", "…", "//"] in keys
+        assert "((" not in str(keys)
         assert [one.text for one in page.by_id("transcript").all("span", cls="ooc")] == [
             "// an opening secret",
             "// a third secret",

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
+from chat.domain.segments import closing
 from chat.web.forms import read_fields
-from chat.web.pages import SEND_KEYS, json_response, page, see_other, send_key_of, wants_json
+from chat.web.pages import SEND_KEYS, engine_of, json_response, page, see_other, send_key_of, wants_json
 
 router = APIRouter()
 _YEAR_S = 31_536_000
@@ -26,7 +27,6 @@ _WRITING = (
     (("/narrate", "…"), "Direct the next reply; nobody in the story hears it"),
     (("/whisper", "Name", "…"), "Whisper to one of those present"),
     (("/think", "…"), "A thought nobody else hears"),
-    (("((", "…", "))"), "An aside that no bot and no model sees"),
 )
 _STORY = (
     (("Ctrl", "Z"), "Undo the last action (outside of a text box)"),
@@ -41,7 +41,9 @@ _STORY = (
 async def get_shortcuts(request: Request, kept: str = "") -> Response:
     """Every key there is, and the choice of what sends a turn; `kept` says that it was just saved."""
     chosen = send_key_of(request)
-    groups = (Group("Writing", (*_SENDS[chosen], *_WRITING)), Group("The story", _STORY))
+    marker = engine_of(request).settings.ooc_marker
+    aside = ((marker, "…", closing(marker)), "An aside that no bot and no model sees")
+    groups = (Group("Writing", (*_SENDS[chosen], *_WRITING, aside)), Group("The story", _STORY))
     if wants_json(request):
         told = [
             {"group": group.name, "keys": list(keys), "what": what}
