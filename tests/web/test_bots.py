@@ -56,6 +56,15 @@ def test_samples_are_parted_by_a_line_of_dashes(text: str, samples: tuple[str, .
     assert split_samples(text) == samples
 
 
+async def test_bots_stand_where_their_names_are_looked_for(visitor: Visitor) -> None:
+    for bot in (await visitor.json("/bots"))["bots"]:
+        await visitor.post(f"/bots/{bot['id']}/archive")
+    for name in ("Zoë", "Émile", "emil", "Ärger", "Arno", "مريم", "🦊"):
+        await visitor.bot(name=name)
+    listed = [bot["name"] for bot in (await visitor.json("/bots"))["bots"]]
+    assert listed == ["Ärger", "Arno", "emil", "Émile", "Zoë", "مريم", "🦊"]
+
+
 async def test_a_refused_bot_keeps_every_word(visitor: Visitor) -> None:
     head = visitor.engine.store.head
     answer = await visitor.post("/bots/new", name=" ", persona="\nLong\nwork", traits="a, b")

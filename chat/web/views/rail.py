@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import msgspec
@@ -76,7 +77,13 @@ def item_json(item: ChatItem) -> dict[str, Any]:
 def shelved(engine: Engine, *, archived: bool = False) -> list[Bot]:
     """The bots on the shelf (or put away), by name."""
     bots = (bot for bot in engine.store.library.bots.values() if bot.archived == archived)
-    return sorted(bots, key=lambda bot: bot.name.casefold())
+    return sorted(bots, key=lambda bot: (_plain(bot.name), bot.name))
+
+
+def _plain(name: str) -> str:
+    """As a reader looks for it: Émile stands beside Emil, not behind Zoë."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def is_named(person: Person | None) -> TypeGuard[Person]:
