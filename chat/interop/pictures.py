@@ -36,7 +36,7 @@ def portrait(data: bytes) -> bytes:
                 picture.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
                 upright = ImageOps.exif_transpose(picture)
                 side = min(SIDE_PX, *upright.size)
-                cropped = ImageOps.fit(upright.convert("RGBA"), (side, side), centering=(0.5, _FROM_TOP))
+                cropped = ImageOps.fit(_coloured(upright), (side, side), centering=(0.5, _FROM_TOP))
         return _written(cropped)
     except PictureRefused:
         raise
@@ -50,6 +50,13 @@ def _check_size(picture: Image) -> None:
     most = _MOST_PIXELS.get(picture.format or "", 0)
     if max(width, height) > _LONGEST_SIDE_PX or width * height > most:
         raise PictureRefused(f"The picture is too large: {width:,} by {height:,} pixels.")
+
+
+def _coloured(picture: Image) -> Image:
+    """As eight bits a colour. A grey of sixteen bits would be cut off at the darkest of its greys, not brought down."""
+    if picture.mode.startswith("I"):
+        picture = picture.point(lambda grey: grey / 256, "F").convert("L")
+    return picture.convert("RGBA")
 
 
 def _written(picture: Image) -> bytes:

@@ -58,6 +58,9 @@ TOO_SLOW = Refusal(
     408, "too_slow", "The text did not arrive in time, so nothing was stored.",
     "Send it again; what you wrote is still in the box.",
 )  # fmt: skip
+FILE_TOO_LARGE = Refusal(
+    413, "too_large", "The file is larger than 12 MB, so nothing was changed.", "Choose a smaller one."
+)
 
 
 def too_large(limit_bytes: int) -> Refusal:

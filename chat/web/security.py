@@ -101,7 +101,8 @@ class SecurityMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _read(scope)
         sealed = _sealed(send, keeps_cache=request.path.startswith(_KEPT))
-        limit_bytes = UPLOAD_BYTES if request.path.endswith(_UPLOADS) else self._body_bytes
+        takes_file = request.path.endswith(_UPLOADS)
+        limit_bytes = UPLOAD_BYTES if takes_file else self._body_bytes
         refusal = _first_objection(request) or declared_length(
             request.headers.get(b"content-length"), limit_bytes
         )
@@ -113,6 +114,8 @@ class SecurityMiddleware:
             refusal = body if isinstance(body, Refusal) else None
             receive = given_back(body, receive) if isinstance(body, bytes) else receive
         if refusal is not None:
+            if takes_file and refusal.reason == refusals.FILE_TOO_LARGE.reason:
+                refusal = refusals.FILE_TOO_LARGE
             await _turn_away(refusal, request, scope, sealed)
             return
         correlation_id = self._new_id()

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from chat.interop.pictures import portrait
 from tests.support.dom import parse
 from tests.web.conftest import JSON, Visitor
 
@@ -86,6 +87,17 @@ async def test_a_portrait_is_made_anew_small_and_without_what_else_was_in_the_fi
     assert address in [img.attrs["src"] for img in page.by_id("rail").all("img")]
     assert not (await visitor.get(f"/chats/{plain}")).by_id("transcript").all("img")
     assert (await visitor.get("/chats")).by_id("main").all("img", src=address)
+
+
+def test_a_grey_picture_of_sixteen_bits_keeps_its_greys() -> None:
+    out = io.BytesIO()
+    Image.new("I;16", (20, 20), 0x8000).save(out, "PNG")
+    assert Image.open(io.BytesIO(portrait(out.getvalue()))).convert("RGBA").getpixel((9, 9)) == (
+        128,
+        128,
+        128,
+        255,
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from chat.domain import portraits
 from chat.domain.people import is_you
 from chat.errors import ChatError, NotFound, PictureRefused
 from chat.web.failures import Notice, answer, status_of
-from chat.web.pages import engine_of, is_htmx, see_other, wants_json
+from chat.web.pages import engine_of, is_htmx, part, see_other, wants_json
 from chat.web.uploads import read_upload
 
 router = APIRouter()
@@ -39,13 +40,25 @@ async def get_media(request: Request, name: str) -> Response:
 async def _changed(request: Request, entity: str, *, is_persona: bool, back: str) -> Response:
     if is_you(entity) != is_persona:
         raise NotFound("There is nobody of that name to have a portrait.")
+    in_place = is_htmx(request) and not wants_json(request)
     try:
         media_id = await _change(request, entity)
     except ChatError as error:
-        if wants_json(request) or is_htmx(request) or isinstance(error, NotFound):
+        if in_place and isinstance(error, PictureRefused):
+            return _form(request, entity, error)
+        if wants_json(request) or in_place or isinstance(error, NotFound):
             raise
         return await answer(request, Notice.of(error), status_of(error))
+    if in_place:
+        return _form(request, entity)
     return see_other(request, back, portrait=f"/media/{media_id}.png" if media_id else None)
+
+
+def _form(request: Request, entity: str, refused: PictureRefused | None = None) -> Response:
+    """The form alone: what is typed in the other forms of the page stays where it is."""
+    name = portraits.known(engine_of(request).store.library, entity).name
+    view = {"entity": entity, "name": name, "address": request.url.path, "refused": refused}
+    return part(request, ("_portrait_form.html", view), status=status_of(refused) if refused else 200)
 
 
 async def _change(request: Request, entity: str) -> str:

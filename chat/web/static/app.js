@@ -6,6 +6,7 @@ import { count } from "./countdown.js";
 import { asksForDraft, draftTurn } from "./drafting.js";
 import { Drawer } from "./drawer.js";
 import { listen } from "./keys.js";
+import { guard } from "./leaving.js";
 import { Look } from "./look.js";
 import { MapPage } from "./map.js";
 import { letGo } from "./press.js";
@@ -62,6 +63,7 @@ if (around) {
   looks.draft = new Look(() => composer.renew());
   looks.drawer = new Look(() => sheet.renew(), () => drawer?.open);
   looks.transcript = new Look(renewTranscript);
+  looks.cast = looks.transcript; // names and portraits stand at every turn
   looks.notice = new Look(async () => {
     const response = await ask(`/chats/${chat}/notice`);
     if (response?.ok) outOfBand(parse(await response.text()));
@@ -356,9 +358,13 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const fresh = parse(detail.serverResponse ?? "").find((element) => element.id && element.id === shown.id);
   if (fresh && headOf(fresh) < headOf(shown)) detail.shouldSwap = false;
 });
+document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
+  if (detail.target.id === "notices") detail.target.scrollIntoView({ block: "nearest" });
+});
 document.addEventListener("htmx:sendError", () => notice(UNDONE, "unreachable"));
 
 listen(composer, drawer);
+guard();
 setInterval(count, 250);
 byId("status")?.addEventListener("refilled", noteDraft);
 noteDraft();
