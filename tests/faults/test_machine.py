@@ -75,14 +75,16 @@ def test_no_more_memory_is_got_over(shared: Desk) -> None:
 
 
 def test_a_database_locked_by_another_program_is_waited_for_and_then_told(shared: Desk) -> None:
-    """TRUST 96: meanwhile every page is served, and nothing is half done."""
+    """TRUST 96: a lock that outlasts every turn that waits for it. Each waits its five seconds and is refused, and so
+    it goes for a minute as for these two; meanwhile every page is served, and nothing is half done."""
     other = sqlite3.connect(shared.settings.db_path, isolation_level=None)
     other.execute("begin immediate")
     answers: list[tuple[int, str]] = []
 
     def post() -> None:
-        refused = shared.post("b", "Is anybody there?")
-        answers.append((refused.status, refused.text))
+        for _ in range(2):
+            refused = shared.post("b", "Is anybody there?")
+            answers.append((refused.status, refused.text))
 
     waiting = threading.Thread(target=post)
     waiting.start()
@@ -95,9 +97,8 @@ def test_a_database_locked_by_another_program_is_waited_for_and_then_told(shared
     other.execute("rollback")
     other.close()
     assert served > 5
-    ((status, text),) = answers
-    assert status == 503
-    assert "Another program is using the database" in text
+    assert [status for status, _ in answers] == [503, 503]
+    assert all("Another program is using the database" in text for _, text in answers)
     assert "Is anybody there?" not in shared.get("/chats/b").text
     shared.say("b", "Is anybody there now?")
     assert verify(shared.settings) == []
@@ -106,7 +107,10 @@ def test_a_database_locked_by_another_program_is_waited_for_and_then_told(shared
 def test_a_reader_that_stays_harms_nothing_and_is_told_of(
     shared: Desk,
 ) -> None:
-    """TRUST 97: the log grows by what is written, and is used anew once the reader is gone."""
+    """TRUST 97, in the real program: the log grows by what is written, and is used anew once the reader is gone.
+
+    That it is told of when it has grown long is in tests/trust.
+    """
     before = _log_bytes(shared)
     other = sqlite3.connect(f"{shared.settings.db_path.as_uri()}?mode=ro", uri=True, isolation_level=None)
     other.execute("begin")

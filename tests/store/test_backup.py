@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from chat.clock import Clock
 from chat.errors import BackupRunning, NotFound, Refused, StoreDamaged, StoreError, StoreFull
-from chat.settings import Settings
+from chat.settings import Settings, load_settings
 from chat.store import Store, backup, connections, log
 from chat.store.backup_folder import Backup, BackupFolder
 from chat.store.verify import verify
@@ -75,24 +76,36 @@ async def test_a_backup_beside_a_running_story_holds_everything_committed(
 
 
 async def test_every_backup_taken_while_turns_are_written_ends_with_a_whole_command(
-    store: Store, settings: Settings
+    store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    """TRUST 80."""
+    """TRUST 80: turns, and every few of them a rewind, which tells the rest on another branch."""
+    whole, branch = {store.head}, "a-1"
 
     async def tell() -> None:
-        for number in range(60):
-            await store.execute(lambda state, s=2 * number + 1: stories.exchange("a", "a-1", s))
+        nonlocal branch
+        for step in range(1, 120, 2):
+            if not step % 5:
+                new = f"a-from-{step}"
+                forked = stories.forked("a", new, branch, step - 2)
+                whole.add((await store.execute(lambda state, events=forked: events)).head)
+                branch = new
+            said = stories.exchange("a", branch, step)
+            whole.add((await store.execute(lambda state, events=said: events)).head)
 
     telling = asyncio.create_task(tell())
     made = []
     while not telling.done():
         made.append(await asyncio.to_thread(make, settings))
     await telling
-    per_exchange = len(stories.exchange("a", "a-1", 1))
-    first = len([*stories.cast(), *stories.chat("a"), *stories.chat("b")])
-    ends = [one.manifest.events for one in made if one.manifest]
-    assert len(set(ends)) > 1
-    assert {(end - first) % per_exchange for end in ends} == {0}
+    ends = {one.manifest.head_id for one in made if one.manifest}
+    assert len(ends) > 1
+    assert ends <= whole
+    for one in made:
+        alone = load_settings(data_dir=tmp_path / one.name)
+        alone.ensure_folders()
+        shutil.copy(database_of(settings, one), alone.db_path)
+        found = [one for one in verify(alone) if "remembers the last event" not in one]
+        assert found == [], "its tables are what its log says"
 
 
 async def test_the_manifest_says_what_is_in_the_file_and_the_listing_says_the_newest_first(

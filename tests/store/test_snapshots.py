@@ -62,7 +62,9 @@ async def test_going_back_a_little_is_near_again_after_a_snapshot(told: Store, f
     assert folded == []
 
 
-@pytest.mark.parametrize("what", ["flipped", "cut", "empty", "text", "another format", "missing"])
+@pytest.mark.parametrize(
+    "what", ["flipped", "flipped in the line", "cut", "empty", "text", "another format", "missing"]
+)
 async def test_a_damaged_snapshot_is_left_aside_with_a_warning(
     told: Store, folded: list[str], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,8 +73,10 @@ async def test_a_damaged_snapshot_is_left_aside_with_a_warning(
         monkeypatch.setattr(snapshots, "FORMAT", 0)
     path = await take(told)
     content = path.read_bytes()
+    figure = content.index(b"]]", content.index(b'"line"')) - 1
     damaged = {
         "flipped": content[:-60] + bytes([content[-60] ^ 1]) + content[-59:],
+        "flipped in the line": content[:figure] + bytes([content[figure] ^ 1]) + content[figure + 1 :],
         "cut": content[: len(content) // 2],
         "empty": b"",
         "text": b"not a snapshot at all",
