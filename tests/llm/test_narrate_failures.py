@@ -43,6 +43,7 @@ from tests.support.peer_acts import (
     delta,
     event,
 )
+from tests.support.server import free_port
 
 Ask = Callable[..., NarrateRequest]
 
@@ -242,9 +243,7 @@ async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(
 
 
 async def test_nobody_at_the_address(gateway: Gateway, ask: Ask) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    error = await fail(gateway.narrate(Endpoint("gone", f"http://127.0.0.1:{port}/v1"), ask()))
+    error = await fail(gateway.narrate(Endpoint("gone", f"http://127.0.0.1:{free_port()}/v1"), ask()))
     assert type(error) is ProviderUnavailable
     assert "Nothing answers at gone" in error.message
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -18,6 +20,8 @@ from urllib.parse import urlencode
 
 CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
 """The `chat` command of this very interpreter."""
+_PORTS, _PORTS_EACH = range(20_000, 32_000), 2_000
+_CHANCE = random.SystemRandom()  # the tests seed the usual one alike in every process
 START_S = 90
 STOP_S = 60
 
@@ -35,10 +39,17 @@ class Answer(NamedTuple):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that stays free: below those that a system gives to whoever asks for any, and of this test process alone.
+
+    A program whose port was taken at the last moment would move to the next one, and be looked for in vain.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    lowest = _PORTS.start + worker * _PORTS_EACH % len(_PORTS)
+    while True:
+        port = _CHANCE.randrange(lowest, lowest + _PORTS_EACH)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from chat.settings import Preset
 from tests.support.dom import parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Silence, Status
+from tests.support.server import free_port
 from tests.web.conftest import HTMX, JSON, KEY, PORT, Visitor
 
 
@@ -38,9 +38,7 @@ def _usual(visitor: Visitor, *addresses: str) -> None:
 
 
 def _unused() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    return f"http://127.0.0.1:{free_port()}/v1"
 
 
 async def test_one_press_on_the_first_page_begins_a_story_with_the_example(visitor: Visitor) -> None:
