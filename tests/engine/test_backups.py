@@ -245,6 +245,8 @@ async def test_a_backup_that_is_still_running_is_waited_for_and_the_daily_one_le
     await asyncio.sleep(0)
     with pytest.raises(BackupRunning):
         await engine.backups.make()
+    with pytest.raises(BackupRunning):
+        await engine.backups.restore("whatever it is called")
     assert (await first).is_verified
     assert engine.backups.stage == ""
 
