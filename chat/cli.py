@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from chat.clock import Clock
-from chat.errors import AlreadyRunning, ChatError
+from chat.errors import AlreadyRunning, ChatError, NotFound
 from chat.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -118,7 +118,7 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Write every table anew from the log. The program must not be running."""
     from chat.store.maintenance import rebuild_all
 
-    rebuilt = rebuild_all(_settings(data_dir=data_dir), Clock())
+    rebuilt = rebuild_all(_played(data_dir), Clock())
     _report([rebuilt._asdict()], as_json, _rebuilt_lines)
 
 
@@ -138,7 +138,7 @@ def events(
     """List the log: what happened, in order."""
     from chat.store.maintenance import list_events
 
-    rows = list_events(_settings(data_dir=data_dir), after=after, limit=limit, stream=stream, kind=kind)
+    rows = list_events(_played(data_dir), after=after, limit=limit, stream=stream, kind=kind)
     _report(rows, as_json, _event_line)
 
 
@@ -149,7 +149,7 @@ def backup(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from chat.store.backup import make
 
     clock = Clock()
-    made = make(_settings(data_dir=data_dir), clock, "by-hand", _stages())
+    made = make(_played(data_dir), clock, "by-hand", _stages())
     _report([backup_facts(made, clock.now())], as_json, _backup_line)
 
 
@@ -203,7 +203,7 @@ def purge(
     """Delete for good what was put away long ago. A backup is made first. The program must not be running."""
     from chat.engine import purging
 
-    settings, clock = _settings(data_dir=data_dir), Clock()
+    settings, clock = _played(data_dir), Clock()
     due = purging.due(settings, clock, days)
     _report([one._asdict() for one in due], as_json, _due_line)
     if not due or dry_run:
@@ -220,6 +220,19 @@ def purge(
 
 def _settings(**given: Any) -> Settings:
     return load_settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _played(data_dir: Path | None) -> Settings:
+    """The settings of a folder that holds stories: with a mistyped name nothing is begun there, and none are missed."""
+    from chat.store.heads import gone
+
+    settings = _settings(data_dir=data_dir)
+    if not settings.db_path.exists() and not gone(settings):
+        raise NotFound(
+            f"There is no database at {settings.db_path}; the first start makes it.",
+            "Name the folder your stories are in with --data-dir.",
+        )
+    return settings
 
 
 def _report(rows: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:

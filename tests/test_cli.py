@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from chat.cli import app
+from chat.errors import SettingsError
 from chat.settings import Settings, load_settings
 from chat.store.verify import verify
 from tests.support import pages
@@ -145,6 +146,22 @@ def test_events_rebuild_and_backups_say_what_they_found(settings: Settings) -> N
     assert f"{count} events, verified, made by hand" in run(settings, "backup").stdout
     assert run(settings, "verify").stdout.startswith("All is well")
     assert run(settings, "restore", "no-such-backup").exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["rebuild", "events", "backup", "purge"])
+def test_a_mistyped_folder_is_not_made_and_its_nothing_is_no_backup(tmp_path: Path, command: str) -> None:
+    answer = CliRunner().invoke(app, [command, "--data-dir", str(tmp_path / "dtaa")])
+    assert answer.exit_code == 1
+    assert "There is no database at" in str(answer.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["doctor", "verify", "events", "serve"])
+def test_a_file_where_the_folder_should_be_is_said_to_be_none(tmp_path: Path, command: str) -> None:
+    (tmp_path / "data").write_text("no folder", "utf-8")
+    answer = CliRunner().invoke(app, [command, "--data-dir", str(tmp_path / "data")])
+    assert isinstance(answer.exception, SettingsError)
+    assert "is no folder" in answer.exception.message
 
 
 def test_a_restore_says_what_comes_and_goes_and_how_to_come_back(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -30,6 +31,10 @@ def load_settings(**cli_overrides: Any) -> Settings:
     env = _environment()
     placed = {**env, **cli}
     root = absolute(placed.get("data_dir") or "data")
+    if _is_no_folder(root):
+        raise SettingsError(
+            f"The data folder {root} is no folder.", "Name another one with --data-dir or CHAT_DATA_DIR."
+        )
     path = absolute(placed.get("config_path") or root / "config.toml")
     warnings = [config_file.tighten(path)]
     file = config_file.read(path)
@@ -41,7 +46,14 @@ def load_settings(**cli_overrides: Any) -> Settings:
         _lay_over(merged, values)
     provenance = {key: name for name, values in layers.items() for key in _leaves(values)}
     odd = tuple(warning for warning in warnings if warning)
-    return _validated(merged).with_origin(Origin(cli, provenance, odd))
+    return _validated(merged, provenance).with_origin(Origin(cli, provenance, odd))
+
+
+def _is_no_folder(root: Path) -> bool:
+    try:
+        return root.exists() and not root.is_dir()
+    except OSError:  # whatever hinders that is said where the folder is used
+        return False
 
 
 def first_problem(error: ValidationError) -> tuple[str, str]:
@@ -51,12 +63,15 @@ def first_problem(error: ValidationError) -> tuple[str, str]:
     return ".".join(str(part) for part in first["loc"]) or "group", reason[:1].lower() + reason[1:]
 
 
-def _validated(values: dict[str, Any]) -> Settings:
+def _validated(values: dict[str, Any], provenance: Mapping[str, str]) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
         name, reason = first_problem(error)
-        raise SettingsError(f"The setting {name} cannot be used: {reason}.") from None
+        where = f"It comes from {provenance[name]}; correct it there" if name in provenance else "Correct it"
+        raise SettingsError(
+            f"The setting {name} cannot be used: {reason}.", f"{where} and start again."
+        ) from None
     except SettingRefused as refusal:
         raise SettingsError(refusal.message, refusal.next_step) from None
 

@@ -134,6 +134,18 @@ def test_an_impossible_value_is_refused_by_name_and_never_repeated(
     assert caught.value.next_step
 
 
+def test_a_refused_value_says_where_it_comes_from(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, "[limits]\nturn_chars = 1\n")
+    with pytest.raises(SettingsError) as in_the_file:
+        load_settings()
+    assert in_the_file.value.next_step == "It comes from config.toml; correct it there and start again."
+    monkeypatch.setenv("CHAT_PORT", "99999")
+    write(root, "")
+    with pytest.raises(SettingsError) as outside:
+        load_settings()
+    assert outside.value.next_step == "It comes from the environment; correct it there and start again."
+
+
 def test_a_variable_that_is_not_the_json_it_should_be_is_named_and_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
