@@ -140,6 +140,8 @@ async def _scene_memory(
 
     def kept(state: State) -> list[NewEvent]:
         spent = [ledger(call_finished(one, engine.clock.new_id(), chat_id)) for one in calls.records]
+        if chat_id not in state.library.chats:  # deleted meanwhile; the call is paid for all the same
+            return [*spent]
         here = state.world(chat_id)
         latest = state.memory(seen[-1].id)
         is_done = latest is None or latest.consolidated

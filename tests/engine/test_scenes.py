@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 
-from chat.domain.events import DigestFinished, EntityEntered, NewEvent, SceneClosed, story
+from chat.domain.events import (
+    DigestFinished,
+    EntityEntered,
+    ModelCallFinished,
+    NewEvent,
+    SceneClosed,
+    story,
+)
 from chat.domain.scenes import NextPlace
 from chat.engine.run import RunStatus
 from chat.errors import TurnRunning
+from chat.store import views
+from chat.store.erase import Wanted
 from chat.store.state import Commit, State
+from chat.store.verify import verify
 from tests.engine.conftest import Stage
 from tests.engine.test_digest import DIGEST, digest_of, memories
 from tests.support.peer import Peer
@@ -220,6 +230,26 @@ async def test_a_scene_is_remembered_though_its_close_was_undone_before_that_was
     await stage.engine.redo(stage.first)
     await stage.digested()
     assert sorted(one.level for one in await memories(stage)) == ["scene", "turn"], "it is asked for once"
+
+
+async def test_a_memory_that_comes_for_a_deleted_chat_is_paid_for_and_kept_nowhere(
+    stage: Stage, peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.say('"Hello."')
+    await stage.digested()
+    asked = asyncio.Event()
+    peer.script(Held(KEPT, asked), on=SCENE)
+    closing = asyncio.create_task(stage.engine.close_scene(stage.first, NextPlace("the cellar")))
+    await asyncio.wait_for(asked.wait(), 20)
+    going = stage.engine.store.library.chats[stage.first]
+    await stage.engine.erasing.erase(Wanted(chat_ids=(going.id,)), going.title, back_up=False)
+    await closing
+    async with stage.engine.store.reading() as reader:
+        calls = await views.events_of_kinds(reader, 0, (ModelCallFinished.kind,))
+    purposes = [one.data.purpose for one in calls if isinstance(one.data, ModelCallFinished)]
+    assert purposes.count("scene_memory") == 1
+    assert "scene_memory_failed" not in caplog.text
+    assert verify(stage.engine.settings) == []
 
 
 class Held:
