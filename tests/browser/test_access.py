@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser import desk
 from tests.support.peer import Peer
@@ -85,6 +85,32 @@ async def test_no_reply_has_a_finding_while_it_grows_nor_when_it_failed(
     await expect(page.locator(".face")).to_contain_text("503", timeout=20_000)
     findings["failed"] = await findings_of(page)
     assert not {state: found for state, found in findings.items() if found}
+
+
+async def test_a_thumb_hits_the_small_words_of_the_drawer(browser: Browser, server: Server) -> None:
+    """Three pixels beside a word of twenty are still that word: 24 in all, at least."""
+    phone = await browser.new_context(
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, reduced_motion="reduce"
+    )
+    page = await phone.new_page()
+    await desk.open_chat(page, server, desk.begin_story(server))
+    await desk.say(page, "Good evening.")
+    await desk.answered(page)
+    await page.tap("#drawer-panel > summary")
+    hands = page.locator(".edit > summary, .pin button, .drawer-head a")
+    await expect(page.locator(".pin button")).not_to_have_count(0)
+    for hand in await hands.all():
+        await hand.scroll_into_view_if_needed()
+        missed = await hand.evaluate(
+            """(hand) => {
+              const { left, right, top, bottom } = hand.getBoundingClientRect();
+              const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+              const around = [[x, top - 3], [x, bottom + 3], [left - 3, y], [right + 3, y]];
+              return around.filter(([x, y]) => !hand.contains(document.elementFromPoint(x, y)));
+            }"""
+        )
+        assert missed == [], await hand.inner_text()
+    await phone.close()
 
 
 async def test_a_story_is_written_with_the_keyboard_alone(page: Page, server: Server) -> None:
