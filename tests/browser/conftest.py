@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -85,9 +86,17 @@ def model_says() -> str:
 
 
 @pytest.fixture
-def peer(model_says: str) -> Iterator[Peer]:
+def rest() -> threading.Event:
+    """Cleared, it keeps a reply of `peer` from its end: what is done meanwhile may take its time on a busy machine."""
+    may_come = threading.Event()
+    may_come.set()
+    return may_come
+
+
+@pytest.fixture
+def peer(model_says: str, rest: threading.Event) -> Iterator[Peer]:
     """A model that always says the same, slowly enough to look on."""
-    with Peer(default=narrator(model_says, PACE_S)) as model:
+    with Peer(default=narrator(model_says, PACE_S, rest)) as model:
         yield model
 
 

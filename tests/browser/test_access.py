@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -68,8 +69,9 @@ async def test_no_page_has_a_finding(
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "phosphor")])
 async def test_no_reply_has_a_finding_while_it_grows_nor_when_it_failed(
-    page: Page, told: Server, peer: Peer, width: int, theme: str
+    page: Page, told: Server, peer: Peer, rest: threading.Event, width: int, theme: str
 ) -> None:
+    rest.clear()
     await themed(page, told, theme, width)
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, 'I come in. "Good evening."')
@@ -126,7 +128,10 @@ async def test_a_story_is_written_with_the_keyboard_alone(page: Page, server: Se
     assert await page.evaluate("document.activeElement.name") == "prose"
 
 
-async def test_the_keyboard_keeps_its_place_when_its_button_goes(page: Page, told: Server) -> None:
+async def test_the_keyboard_keeps_its_place_when_its_button_goes(
+    page: Page, told: Server, rest: threading.Event
+) -> None:
+    rest.clear()
     await desk.open_chat(page, told, desk.begin_story(told))
     await page.fill(desk.BOX, '"Who is there?"')
     await page.keyboard.press("Tab")
@@ -135,11 +140,14 @@ async def test_the_keyboard_keeps_its_place_when_its_button_goes(page: Page, tol
     await page.keyboard.press("Enter")
     await desk.growing(page)
     await expect(page.locator(desk.BOX)).to_be_focused()
+    rest.set()
     await desk.answered(page)
+    rest.clear()
     await page.get_by_role("button", name="Write it again").focus()
     await page.keyboard.press("Enter")
     await desk.growing(page)
     await expect(page.locator(".turn.bot.running")).to_be_focused()
+    rest.set()
     await desk.answered(page)
     await expect(page.locator(".turn.bot").last).to_be_focused()
 

@@ -72,8 +72,8 @@ async def test_both_tabs_see_the_clock_move_the_feelings_change_and_the_place(
     await desk.say(page, '"Let\'s walk down to the harbour together."')
     await desk.answered(page)
     for tab in tabs:
-        await expect(tab.locator(".drawer-lead")).to_have_text("the harbour", timeout=15_000)
-        await expect(tab.locator(".memory", has_text="a whole scene")).to_have_count(1, timeout=15_000)
+        await expect(tab.locator(".drawer-lead")).to_have_text("the harbour")
+        await expect(tab.locator(".memory", has_text="a whole scene")).to_have_count(1)
 
 
 async def test_the_second_of_two_tabs_gets_the_newer_value_beside_the_typed_one(
@@ -138,7 +138,7 @@ async def test_typing_and_the_focus_survive_a_reply_and_all_it_changes(page: Pag
     said = server.request("POST", f"/chats/{chat}/turns", form={"prose": '"I promise. I love it here."'})
     assert said.status == 202
     await box.press_sequentially(" wrote this while the reply came.", delay=60)
-    await expect(page.locator(".memory")).to_have_count(2, timeout=15_000)
+    await expect(page.locator(".memory")).to_have_count(2)
     await expect(page.locator(".memory").first).not_to_have_attribute("id", memory_id or "")
     assert (await box.input_value()).endswith(" And I wrote this while the reply came.")
     assert await box.evaluate("box => document.activeElement === box")

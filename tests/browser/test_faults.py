@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import desk
+from tests.support.peer import Peer
+from tests.support.peer_acts import Reply
 from tests.support.server import Server
 from tests.support.watch import Watch
 
 TEXT = desk.counted(150)
+LONG = desk.counted(600)
 
 
 async def test_a_kill_in_the_middle_of_a_reply_loses_at_most_a_second_and_retry_works(
-    page: Page, watch: Watch, told: Server
+    page: Page, watch: Watch, told: Server, peer: Peer
 ) -> None:
     chat = desk.begin_story(told)
     await desk.open_chat(page, told, chat)
+    peer.script(Reply(LONG, pace_s=desk.PACE_S))
     await desk.say(page, "Do not fall asleep.")
     await desk.growing(page, 450)
     seen = await desk.growing(page)
     told.kill()
     told.start()
     last = page.locator(".turn.bot").last
-    await expect(last.get_by_role("button", name="Retry")).to_be_visible(timeout=15_000)
+    await expect(last.get_by_role("button", name="Retry")).to_be_visible(timeout=30_000)
     kept = await last.locator(".prose").inner_text()
-    assert TEXT.startswith(kept)
+    assert LONG.startswith(kept)
     assert len(seen) - len(kept) <= 6 / desk.PACE_S * 1.1
     await expect(page.locator(".turn.running")).to_have_count(0)
     await expect(page.locator(desk.SEND)).to_be_enabled()
@@ -49,7 +54,7 @@ async def test_the_page_says_that_the_program_is_gone_and_takes_it_back_when_it_
     await desk.open_chat(page, told, desk.begin_story(told))
     told.stop()
     await expect(page.locator("#notices")).to_contain_text(
-        "connection to the program is lost", timeout=10_000
+        "connection to the program is lost", timeout=20_000
     )
     await page.fill(desk.BOX, "Is anybody there?")
     await page.click(desk.SEND)
@@ -60,12 +65,15 @@ async def test_the_page_says_that_the_program_is_gone_and_takes_it_back_when_it_
     told.start()
     await page.click(desk.SEND)
     assert await desk.answered(page) == TEXT
-    await expect(page.locator("#notices")).to_have_text("", timeout=10_000)
+    await expect(page.locator("#notices")).to_have_text("", timeout=20_000)
     watch.errors[:] = [error for error in watch.errors if "Failed to load resource: net::" not in error]
 
 
 @pytest.mark.parametrize("how", ["button", "Escape"])
-async def test_stop_ends_the_reply_and_keeps_what_there_is(page: Page, told: Server, how: str) -> None:
+async def test_stop_ends_the_reply_and_keeps_what_there_is(
+    page: Page, told: Server, rest: threading.Event, how: str
+) -> None:
+    rest.clear()
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Tell me everything.")
     await desk.growing(page, 60)
@@ -76,6 +84,7 @@ async def test_stop_ends_the_reply_and_keeps_what_there_is(page: Page, told: Ser
     kept = await desk.answered(page)
     assert TEXT.startswith(kept)
     assert 60 <= len(kept) < len(TEXT)
+    rest.set()
     await expect(page.locator(".turn.bot").last).to_contain_text("stopped")
     await desk.say(page, "And now go on.")
     assert await desk.answered(page) == TEXT

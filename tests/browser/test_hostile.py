@@ -104,12 +104,14 @@ def model_says(sink: Sink) -> str:
 
 
 async def test_a_hostile_model_owns_nothing_while_it_streams_nor_afterwards(
-    page: Page, told: Server, sink: Sink, peer: Peer
+    page: Page, told: Server, sink: Sink, peer: Peer, rest: threading.Event
 ) -> None:
+    rest.clear()
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Go on.")
     await desk.growing(page, 100)
     await inert(page)
+    rest.set()
     await desk.answered(page)
     await inert(page)
     await page.reload()

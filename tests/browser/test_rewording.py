@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -134,15 +135,19 @@ async def test_an_earlier_reply_gives_way_to_another_with_the_arrow_keys(
 
 
 async def test_a_reply_grows_on_from_where_it_stands_in_every_tab(
-    page: Page, watch: Watch, told: Server, peer: Peer
+    page: Page, watch: Watch, told: Server, peer: Peer, rest: threading.Event
 ) -> None:
     page, other = await two_tabs(page, watch, told, "One.")
     only_replies(peer)
-    peer.script(Reply(pieces=[f" more{number:02}" for number in range(90)], pace_s=0.03))
+    rest.clear()
+    peer.script(
+        Reply(pieces=[f" more{number:02}" for number in range(90)], pace_s=0.03, rest=rest, rest_from=60)
+    )
     await page.click(".turn:last-child [data-hand=continue]")
     for tab in (page, other):
         await desk.growing(tab, len(desk.counted(12)) + 20)
         await expect(tab.locator(".turn.running [data-growing]")).to_contain_text("w0000")
+    rest.set()
     whole = desk.counted(12) + "".join(f" more{number:02}" for number in range(90))
     for tab in (page, other):
         assert await desk.answered(tab) == whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from playwright.async_api import Page, expect
 
@@ -18,8 +19,9 @@ async def another(page: Page, watch: Watch) -> Page:
 
 
 async def test_what_is_said_in_one_tab_grows_and_stands_in_both(
-    page: Page, watch: Watch, told: Server
+    page: Page, watch: Watch, told: Server, rest: threading.Event
 ) -> None:
+    rest.clear()
     chat = desk.begin_story(told)
     other = await another(page, watch)
     for tab in (page, other):
@@ -30,11 +32,15 @@ async def test_what_is_said_in_one_tab_grows_and_stands_in_both(
     for tab in (page, other):
         assert TEXT.startswith(await desk.growing(tab, 40))
         await expect(tab.locator(desk.SEND)).to_be_disabled()
+    rest.set()
     assert await desk.answered(page) == await desk.answered(other) == TEXT
     assert await desk.transcript(page) == await desk.transcript(other)
 
 
-async def test_a_reload_in_the_middle_of_a_reply_loses_and_doubles_nothing(page: Page, told: Server) -> None:
+async def test_a_reload_in_the_middle_of_a_reply_loses_and_doubles_nothing(
+    page: Page, told: Server, rest: threading.Event
+) -> None:
+    rest.clear()
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Tell me all of it.")
     for characters in (60, 200, 400):
@@ -42,10 +48,14 @@ async def test_a_reload_in_the_middle_of_a_reply_loses_and_doubles_nothing(page:
         await page.reload()
         again = await desk.growing(page, len(so_far))
         assert TEXT.startswith(again)
+    rest.set()
     assert await desk.answered(page) == TEXT
 
 
-async def test_eight_tabs_are_live_at_once(page: Page, watch: Watch, told: Server) -> None:
+async def test_eight_tabs_are_live_at_once(
+    page: Page, watch: Watch, told: Server, rest: threading.Event
+) -> None:
+    rest.clear()
     chat = desk.begin_story(told)
     tabs = [page, *[await another(page, watch) for _ in range(7)]]
     for tab in tabs:
@@ -54,13 +64,17 @@ async def test_eight_tabs_are_live_at_once(page: Page, watch: Watch, told: Serve
     growing = await asyncio.gather(*(desk.growing(tab, 30) for tab in tabs))
     assert all(TEXT.startswith(text) for text in growing)
     await tabs[3].reload()
+    rest.set()
     ends = await asyncio.gather(*(desk.answered(tab) for tab in tabs))
     assert set(ends) == {TEXT}
     stories = {tuple(await desk.transcript(tab)) for tab in tabs}
     assert len(stories) == 1
 
 
-async def test_a_reply_ends_although_every_tab_was_closed(page: Page, told: Server) -> None:
+async def test_a_reply_ends_although_every_tab_was_closed(
+    page: Page, told: Server, rest: threading.Event
+) -> None:
+    rest.clear()
     chat = desk.begin_story(told)
     context = page.context
     await desk.open_chat(page, told, chat)
@@ -68,7 +82,10 @@ async def test_a_reply_ends_although_every_tab_was_closed(page: Page, told: Serv
     await desk.growing(page, 20)
     await page.close()
     later = await context.new_page()
-    await asyncio.sleep(3)
+    rest.set()
+    async with asyncio.timeout(30):
+        while (await asyncio.to_thread(told.request, "GET", f"/chats/{chat}/status")).json["turn_id"]:
+            await asyncio.sleep(0.05)
     await desk.open_chat(later, told, chat)
     assert await desk.answered(later) == TEXT
 
@@ -142,11 +159,15 @@ async def test_a_draft_is_there_after_a_reload_and_in_a_new_browser(page: Page, 
     await stranger.close()
 
 
-async def test_without_a_shared_worker_a_tab_has_a_connection_of_its_own(page: Page, told: Server) -> None:
+async def test_without_a_shared_worker_a_tab_has_a_connection_of_its_own(
+    page: Page, told: Server, rest: threading.Event
+) -> None:
+    rest.clear()
     await page.add_init_script("delete globalThis.SharedWorker")
     await desk.open_chat(page, told, desk.begin_story(told))
     await desk.say(page, "Just me.")
     assert TEXT.startswith(await desk.growing(page, 40))
+    rest.set()
     assert await desk.answered(page) == TEXT
 
 

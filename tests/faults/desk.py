@@ -74,7 +74,7 @@ class Desk:
         turn = self.get(f"/chats/{chat}").json["turns"][-1]
         return turn["text"], turn["status"]
 
-    def until(self, is_so: object, what: str, within_s: float = 20) -> None:
+    def until(self, is_so: object, what: str, within_s: float = 60) -> None:
         assert callable(is_so)
         end = time.monotonic() + within_s
         while True:

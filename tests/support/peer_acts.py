@@ -167,7 +167,7 @@ class Reply:
 
     `pieces` overrides the cutting into words; `reasoning` is sent first in `reasoning_field`; `pace_s` is the pause
     between tokens; `stall_after` stops for ever after that many tokens; `one_byte` writes the stream bytewise.
-    `rest` is set by the test when more than the first token may come: for what must happen while a reply is written.
+    `rest` is set by the test when more than the first `rest_from` tokens may come: for what must happen meanwhile.
     """
 
     text: str = ""
@@ -181,6 +181,7 @@ class Reply:
     wait_s: float = 0.0
     stall_after: int | None = None
     rest: threading.Event | None = None
+    rest_from: int = 1
     keep_alive: int = 0
     crlf: bool = False
     one_byte: bool = False
@@ -246,7 +247,7 @@ class Reply:
         await stream.play(connection)
 
     def _may_write(self, at: int) -> bool:
-        return at <= 1 or self.rest is None or self.rest.is_set()
+        return at <= self.rest_from or self.rest is None or self.rest.is_set()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from tests.support.peer import Received
@@ -17,11 +18,17 @@ def counted(words: int) -> str:
     return " ".join(f"w{number:04}" for number in range(words)) + "."
 
 
-def narrator(text: str, pace_s: float = 0.01) -> Callable[[Received], Act]:
-    """A model that answers each turn with `text`, at a pace, and reads kickoffs as empty."""
+def narrator(
+    text: str, pace_s: float = 0.01, rest: threading.Event | None = None
+) -> Callable[[Received], Act]:
+    """A model that answers each turn with `text`, at a pace, and reads kickoffs as empty.
+
+    The last third of the text waits for `rest`.
+    """
+    reply = Reply(text, pace_s=pace_s, rest=rest, rest_from=len(text.split(" ")) * 2 // 3)
 
     def answer(received: Received) -> Act:
-        return Answer({}) if received.schema_name else Reply(text, pace_s=pace_s)
+        return Answer({}) if received.schema_name else reply
 
     return answer
 

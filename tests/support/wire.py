@@ -25,7 +25,7 @@ class Answer(NamedTuple):
         return self.body.decode()
 
 
-def raw(port: int, data: bytes, *, address: str = "127.0.0.1", timeout_s: float = 5.0) -> bytes:
+def raw(port: int, data: bytes, *, address: str = "127.0.0.1", timeout_s: float = 30.0) -> bytes:
     """Everything the server answers until it closes the connection."""
     with socket.create_connection((address, port), timeout=timeout_s) as line:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -75,7 +75,7 @@ def serving(app: ASGIApp, family: socket.AddressFamily = socket.AF_INET) -> Iter
     server = uvicorn.Server(server_config(app, lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()
-    for _ in range(500):
+    for _ in range(3_000):
         if server.started:
             break
         thread.join(0.01)
