@@ -66,3 +66,17 @@ async def test_a_word_without_end_makes_no_page_wider_than_a_phone(page: Page, s
     for address in ("/bots", "/chats", "/chats/new", "/settings", bot, *around):
         await page.goto(f"{server.url}{address}")
         assert await page.evaluate("document.documentElement.scrollWidth") <= 390, address
+
+
+async def test_the_title_of_a_story_has_room_where_there_is_least(page: Page, server: Server) -> None:
+    """320 pixels are also what is left of a small screen at four times its size."""
+    await page.set_viewport_size({"width": 320, "height": 640})
+    chat = desk.begin_story(server)
+    await desk.open_chat(page, server, chat)
+    await desk.say(page, "Good evening.")
+    await desk.answered(page)
+    box = await page.locator("h1").bounding_box()
+    assert box
+    assert box["width"] >= 56, "four letters and the dots that say there are more"
+    await page.click("#drawer-panel > summary")
+    await expect(page.locator(f".drawer-sheet a[href='/chats/{chat}/map']")).to_be_visible()
