@@ -104,7 +104,7 @@ async def test_too_long_a_prompt_is_named_as_such(gateway: Gateway, llama: Endpo
 
 
 def busy_slots(origin: str) -> int:
-    with urllib.request.urlopen(f"{origin}/slots", timeout=5) as response:
+    with urllib.request.urlopen(f"{origin}/slots", timeout=30) as response:
         return sum(slot["is_processing"] for slot in json.load(response))
 
 

@@ -189,9 +189,10 @@ async def test_more_readers_than_connections_wait_their_turn_and_a_cancelled_one
             await asyncio.sleep(hold_s)
             return len(await views.chat_list(reader))
 
-    stuck = [asyncio.create_task(look(30)) for _ in range(8)]
-    await asyncio.sleep(0.2)
-    assert len(told._readers._all) == 8
+    stuck = [asyncio.create_task(look(3_600)) for _ in range(8)]
+    async with asyncio.timeout(20):
+        while len(told._readers._all) < 8:
+            await asyncio.sleep(0.01)
     for task in stuck:
         task.cancel()
     await asyncio.gather(*stuck, return_exceptions=True)
