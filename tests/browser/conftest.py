@@ -74,7 +74,7 @@ async def page(browser: Browser, watch: Watch) -> AsyncIterator[Page]:
 @pytest.fixture
 def server(tmp_path: Path, watch: Watch) -> Iterator[Server]:
     """The real program with nothing configured, so the demo plays. Pages may complain when it ends after the test."""
-    with Server(tmp_path / "data") as running:
+    with Server(tmp_path / "data", is_measured=False) as running:
         yield running
         watch.is_watching = False
 
@@ -107,6 +107,6 @@ def told(tmp_path: Path, peer: Peer, watch: Watch) -> Iterator[Server]:
         "CHAT_CONNECTION__BASE_URL": peer.base_url,
         "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
     }
-    with Server(tmp_path / "data", settings=connection) as running:
+    with Server(tmp_path / "data", settings=connection, is_measured=False) as running:
         yield running
         watch.is_watching = False
