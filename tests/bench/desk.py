@@ -5,7 +5,8 @@ Words count as shown when they stand in the page; the frame that paints them is 
 upstream comes at once, the others at a pace, each with the time of its sending in it: from the first to the last of
 them is the time the upstream streams, which is no part of what the program takes for a turn. Nothing of the answer is
 made up by the page: one's own words come back from the server, committed. The words are typed, as by a hand: they are
-a draft before they are sent. What is measured in noise does not count, see `quiet`.
+a draft before they are sent. What is measured in noise does not count, see `quiet`; beside a minimal engine, asked in
+turn, it does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench.browsed import Tab, chromium
-from tests.bench.direct import upstream
+from tests.bench.direct import helper_process, upstream
 from tests.bench.disk import synced
 from tests.bench.figures import ROUNDS, Line, Scale, at_most, ms, within
 from tests.bench.quiet import ENOUGH, Quiet, counting, told
@@ -25,12 +26,14 @@ from tests.bench.served import Served, served
 from tests.bench.stories import story_of_turns
 
 SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
-OWN_MS, FIRST_MS, WHOLE_MS, FLAT = 15, 25, 18, 1.1
+OWN_MS, FIRST_MS, FLAT = 15, 25, 1.1
+WHOLE_MINIMAL = 3
+"""Times what a minimal engine takes in the same minutes."""
 TOKEN_MS, THOUSAND_MS, GROWTH = 1.0, 50, 1.2
 SHOWN = (
     ("own", "own words shown", OWN_MS),
     ("first", "first word shown", FIRST_MS),
-    ("whole", "reply stored and shown, but streaming", WHOLE_MS),
+    ("whole", "reply stored and shown, but streaming", None),
 )
 ANSWER, PACED, LATE_WORDS = 40, 200, 1_200
 MOST_TRIES = 5
@@ -82,20 +85,27 @@ def measure(scale: Scale) -> list[Line]:
         with served(first, port) as few, served(second, port) as many:
             few.wait_until_backed_up()
             many.wait_until_backed_up()
-            chats = [(few, first.chats[0]), (many, second.chats[0])]
-            return asyncio.run(_measured(chats, ENOUGH, turns, Quiet(scale.of(100, 30))))
+            addresses = [_address(few, first.chats[0]), _address(many, second.chats[0])]
+            with helper_process("minimal", str(port), str(Path(name) / "minimal.db")) as least:
+                addresses.append(f"http://127.0.0.1:{least}/")
+                return asyncio.run(_measured(addresses, ENOUGH, turns, Quiet(scale.of(100, 30))))
 
 
-async def _measured(chats: list[tuple[Served, str]], sent: int, turns: int, quiet: Quiet) -> list[Line]:
+def _address(server: Served, chat_id: str) -> str:
+    return f"http://127.0.0.1:{server.port}/chats/{chat_id}"
+
+
+async def _measured(addresses: list[str], sent: int, turns: int, quiet: Quiet) -> list[Line]:
+    """Of a short story, a long one and the minimal engine."""
     async with chromium() as browser:
-        tabs = [await _tab(browser, server, chat_id, quiet) for server, chat_id in chats]
+        tabs = [await _tab(browser, address, quiet) for address in addresses]
         taken = await _taken(tabs, quiet, sent)
-        shown = [*_shown(taken, turns), synced(HAND_MS / 1000)]
-        return shown + await _costs(tabs, turns) + await _while_streaming(tabs[0], quiet)
+        shown = [*_shown(taken, turns), *_beside_least(taken), synced(HAND_MS / 1000)]
+        return shown + await _costs(tabs[:2], turns) + await _while_streaming(tabs[0], quiet)
 
 
-async def _tab(browser: Any, server: Served, chat_id: str, quiet: Quiet) -> Tab:
-    tab = await Tab.open(await browser.new_context(), f"http://127.0.0.1:{server.port}/chats/{chat_id}")
+async def _tab(browser: Any, address: str, quiet: Quiet) -> Tab:
+    tab = await Tab.open(await browser.new_context(), address)
     for number in range(4):
         await _sent(tab, f"A word ahead. bench:brisk:{number + 2}", quiet)
     return tab
@@ -114,7 +124,7 @@ async def _sent(tab: Tab, prose: str, quiet: Quiet) -> Sent:
 
 
 async def _taken(tabs: list[Tab], quiet: Quiet, sent: int) -> list[list[Sent]]:
-    """What each tab saw, both in turn, until that many turns of each were sent in quiet."""
+    """What each tab saw, all in turn, until that many turns of each were sent in quiet."""
     taken: list[list[Sent]] = [[] for _ in tabs]
     for number in range(MOST_TRIES * sent):
         for tab, seen in zip(tabs, taken, strict=True):
@@ -127,11 +137,25 @@ async def _taken(tabs: list[Tab], quiet: Quiet, sent: int) -> list[list[Sent]]:
 def _shown(taken: list[list[Sent]], turns: int) -> list[Line]:
     lines = []
     for kind, words, limit in SHOWN:
-        early, late = (median(one[kind] for one in counting(seen)) for seen in taken)
+        early, late = (median(one[kind] for one in counting(seen)) for seen in taken[:2])
         lines += [
             within(f"Send to {words}, {SHORT} turns", ms(early / 1000), told(taken[0]), early, limit, "ms"),
             at_most(f"the same at {turns:,} turns", ms(late / 1000), told(taken[1]), late / early, FLAT),
         ]
+    return lines
+
+
+def _beside_least(taken: list[list[Sent]]) -> list[Line]:
+    """Pairs of neighbours in time, quiet or not: noise takes from both."""
+    lines = []
+    for kind, words, limit in (
+        *((kind, words, None) for kind, words, _ in SHOWN[:2]),
+        (*SHOWN[2][:2], WHOLE_MINIMAL),
+    ):
+        own, least = ([seen[kind] for seen, _ in taken[at]] for at in (0, -1))
+        ratio = median(one / other for one, other in zip(own, least, strict=True))
+        what, reference = f"{words}, beside a minimal engine", f"{ms(median(least) / 1000)} minimal"
+        lines.append(within(what, ms(median(own) / 1000), reference, ratio, limit, "times"))
     return lines
 
 
