@@ -97,16 +97,26 @@ class KickoffDraft(msgspec.Struct, frozen=True, kw_only=True):
 
     def left_alone(self) -> KickoffDraft:
         """Without what was only carried over, as where the chat it came from was deleted meanwhile."""
-        alone = msgspec.structs.replace(self, continuity="own").feeling
+        return self.felt(msgspec.structs.replace(self, continuity="own").feeling)
+
+    def felt(
+        self,
+        now: Feeling,
+        *,
+        carried_from: str = "",
+        carried: Feeling | None = None,
+        fresh: Feeling | None = None,
+    ) -> KickoffDraft:
+        """With these feelings, and where they were carried over from another chat, what stands beside them."""
         return msgspec.structs.replace(
             self,
-            affinity=alone.affinity,
-            trust=alone.trust,
-            feeling_summary=alone.summary,
-            facts=alone.facts,
-            carried_from="",
-            carried=None,
-            fresh=None,
+            affinity=now.affinity,
+            trust=now.trust,
+            feeling_summary=now.summary,
+            facts=now.facts,
+            carried_from=carried_from,
+            carried=carried,
+            fresh=fresh,
         )
 
     @property

@@ -156,9 +156,8 @@ class Backups:
         engine, tell = self._engine, self._teller()
         self.stage = "beginning"
         _must_be_quiet(engine)
-        for chat_id in list(
-            engine.unclosed
-        ):  # what the database did not take goes into the backup of the present
+        # What the database did not take goes into the backup of the present.
+        for chat_id in list(engine.unclosed):
             with suppress(StoreError):
                 await engine.close_interrupted(chat_id)
         seen = await asyncio.to_thread(restore.prepare, engine.settings, engine.clock, name, tell)

@@ -134,16 +134,7 @@ async def _carried_over(engine: Engine, draft: KickoffDraft) -> KickoffDraft:
     if latest is None or edge is None:
         return draft
     carried = Feeling(affinity=edge.affinity, trust=edge.trust, summary=edge.summary, facts=edge.facts)
-    return msgspec.structs.replace(
-        draft,
-        affinity=carried.affinity,
-        trust=carried.trust,
-        feeling_summary=carried.summary,
-        facts=carried.facts,
-        carried_from=latest,
-        carried=carried,
-        fresh=draft.feeling,
-    )
+    return draft.felt(carried, carried_from=latest, carried=carried, fresh=draft.feeling)
 
 
 def _people(library: Library, bot_id: str, you_id: str | None) -> tuple[Bot, Person]:

@@ -210,15 +210,23 @@ async def test_work_that_ends_while_a_reply_is_written_is_not_told_of_after_it(
     assert stage.engine.status(stage.first) == RunStatus("idle", "")
 
 
-async def test_a_scene_is_remembered_though_its_close_was_undone_before_that_was_done(
-    stage: Stage, peer: Peer
-) -> None:
+async def being_remembered(stage: Stage, peer: Peer) -> asyncio.Task[Any]:
+    """A scene that was closed, while its memory is asked for; what ends once that is there."""
     await stage.say('"Hello."')
     await stage.digested()
     asked = asyncio.Event()
     peer.script(Held(KEPT, asked), on=SCENE)
-    closing = asyncio.create_task(stage.engine.close_scene(stage.first, NextPlace("the cellar")))
+    closing: asyncio.Task[Any] = asyncio.create_task(
+        stage.engine.close_scene(stage.first, NextPlace("the cellar"))
+    )
     await asyncio.wait_for(asked.wait(), 20)
+    return closing
+
+
+async def test_a_scene_is_remembered_though_its_close_was_undone_before_that_was_done(
+    stage: Stage, peer: Peer
+) -> None:
+    closing = await being_remembered(stage, peer)
     await stage.engine.undo(stage.first)
     await closing
     assert [one.level for one in await memories(stage)] == ["turn"]
@@ -235,12 +243,7 @@ async def test_a_scene_is_remembered_though_its_close_was_undone_before_that_was
 async def test_a_memory_that_comes_for_a_deleted_chat_is_paid_for_and_kept_nowhere(
     stage: Stage, peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await stage.say('"Hello."')
-    await stage.digested()
-    asked = asyncio.Event()
-    peer.script(Held(KEPT, asked), on=SCENE)
-    closing = asyncio.create_task(stage.engine.close_scene(stage.first, NextPlace("the cellar")))
-    await asyncio.wait_for(asked.wait(), 20)
+    closing = await being_remembered(stage, peer)
     going = stage.engine.store.library.chats[stage.first]
     await stage.engine.erasing.erase(Wanted(chat_ids=(going.id,)), going.title, back_up=False)
     await closing

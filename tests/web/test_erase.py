@@ -202,13 +202,19 @@ async def test_a_reply_in_another_chat_goes_on_meanwhile(connected: Visitor, pee
     assert (last["status"], last["text"].strip()) == ("whole", text.strip())
 
 
-async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Visitor, peer: Peer) -> None:
+async def told_in_another(connected: Visitor, peer: Peer) -> tuple[str, str]:
+    """A chat, and one of the same bot in which a reply was written with memories of the first at hand."""
     bot = await connected.bot(name="Mira Vale")
     first, second = await connected.chat(bot, title="One"), await connected.chat(bot, title="Two")
     peer.script(Reply('"The brass key lies under the lamp."'))
     await connected.say(first, '"Where did you hide the brass key?"')
     peer.script(Reply('"It lies under the lamp, as I said."'))
     await connected.say(second, '"Tell me, where is the brass key?"')
+    return first, second
+
+
+async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Visitor, peer: Peer) -> None:
+    first, second = await told_in_another(connected, peer)
     shown = (await connected.get(f"/chats/{first}/delete")).text
     assert "Two: 1 reply was written with memories of this at hand" in shown
     answer = await connected.post(f"/chats/{first}/delete", JSON, name="One", told="on", feelings="on")
@@ -235,12 +241,7 @@ async def test_who_was_told_of_it_elsewhere_can_lose_those_replies(connected: Vi
 async def test_a_checkpoint_at_a_reply_that_was_deleted_does_not_lead_to_what_is_said_next(
     connected: Visitor, peer: Peer
 ) -> None:
-    bot = await connected.bot(name="Mira Vale")
-    first, second = await connected.chat(bot, title="One"), await connected.chat(bot, title="Two")
-    peer.script(Reply('"The brass key lies under the lamp."'))
-    await connected.say(first, '"Where did you hide the brass key?"')
-    peer.script(Reply('"It lies under the lamp, as I said."'))
-    await connected.say(second, '"Tell me, where is the brass key?"')
+    first, second = await told_in_another(connected, peer)
     named = await connected.post(f"/chats/{second}/checkpoints", JSON, name="told")
     (kept,) = connected.engine.store.library.checkpoints.values()
     assert named.status_code == 201, named.text
