@@ -55,9 +55,17 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
     return _getaddrinfo(host, *args, **named)
 
 
+UNCOUNTED = {"properties", "browser", "kills", "bench"}
+"""What these tests run through does not count for the coverage: counting takes a third of the time of what is done
+thousands of times, and the lines are counted where each has its own test."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: at the end all others would wait for them."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if UNCOUNTED & set(item.path.relative_to(item.config.rootpath).parts):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True, scope="session")

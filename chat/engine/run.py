@@ -6,7 +6,7 @@ It belongs to the engine. Tabs come and go; only the player's Stop, a limit or t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -69,6 +69,8 @@ class Run:
     model: str = ""
     asks_again_at_s: float | None = None
     cause: StopCause = ""
+    is_ending: bool = False
+    """All its words are there, and it is being stored."""
     narration: Narration | None = None
     journal: ReplyJournal | None = None
     task: asyncio.Task[None] | None = None
@@ -148,6 +150,12 @@ class Runs:
         if self._by_chat.get(run.chat_id) is run:
             del self._by_chat[run.chat_id]
         run.finished.set()
+
+    async def ended(self, chat_id: str, turns: Collection[str]) -> None:
+        """Wait until a reply among these turns that is being stored is stored, or could not be."""
+        run = self._by_chat.get(chat_id)
+        if run and run.is_ending and run.reply_id in turns:
+            await run.finished.wait()
 
     def all(self) -> list[Run]:
         return list(self._by_chat.values())

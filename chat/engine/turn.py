@@ -157,6 +157,7 @@ def _failed(engine: Engine, run: Run, code: str, message: str, next_step: str) -
 async def _end(engine: Engine, run: Run, ending: Ending, told: Told | None, keep: Keep) -> None:
     """Store the reply with its memories and its call in one transaction; then the chat is free again."""
     problem: StoreError | None = None
+    run.is_ending = True
     try:
         with run.step("remember"):
             await keep(engine, run, ending, told)

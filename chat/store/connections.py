@@ -110,11 +110,11 @@ def scratch(path: Path) -> sqlite3.Connection:
     return conn
 
 
-def read_only(path: Path, *, sealed: bool = False) -> sqlite3.Connection:
-    """A connection that cannot write, for tools that run beside a server."""
+def read_only(path: Path, *, sealed: bool = False, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """A connection that cannot write, for tools that run beside a server. It waits `busy_s` for other programs."""
     with translated():
         conn = sqlite3.connect(
-            uri(path, sealed=sealed), uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            uri(path, sealed=sealed), uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False
         )
         with closing_on_error(conn):
             conn.executescript(READER)

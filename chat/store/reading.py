@@ -2,7 +2,8 @@
 
 What a reader sees is one moment: whole commands, never half of one. Readers never wait for the writer.
 A read of many statements is done at once, on a thread, because every step to another thread and back costs more than
-most statements do.
+most statements do. A short one that somebody waits for is done where it is asked for: a thread beside a loop at work
+gets the interpreter back after each statement only when the loop lets it go, and takes several times as long.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from chat.domain.records import Record, Row
+from chat.errors import StoreBusy
 from chat.store import connections
 from chat.store.rows import select
 
@@ -59,14 +61,22 @@ class Readers:
         self._all: list[aiosqlite.Connection] = []
         self._places = asyncio.Semaphore(_MOST)
         self._plain: deque[sqlite3.Connection] = deque()
+        self._near: deque[sqlite3.Connection] = deque()
+        """Those of the event loop's thread, which must not wait for another program."""
         self._closed = False
         self._file = 0
         """Counts the databases that have been in this place; a connection to an earlier one is not lent again."""
 
-    async def at_once(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
-        """What a read comes to, done in one go on a thread. It may wait for nothing but its reader."""
+    async def at_once(self, read: Callable[[Reader], Coroutine[Any, Any, T]], *, is_short: bool = False) -> T:
+        """What a read comes to, done in one go. It may wait for nothing but its reader.
+
+        One that `is_short` is done on the event loop's own thread, and on another one only where somebody has the file.
+        """
         async with self._places:
-            return await asyncio.to_thread(self._whole, read)
+            if is_short:
+                with contextlib.suppress(StoreBusy):
+                    return self._whole(read, self._near, 0)
+            return await asyncio.to_thread(self._whole, read, self._plain, connections.BUSY_S)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
@@ -102,13 +112,19 @@ class Readers:
         while self._all:
             await self._all.pop().close()
         self._free.clear()
-        while self._plain:
-            self._plain.pop().close()
+        for pool in (self._plain, self._near):
+            while pool:
+                pool.pop().close()
 
-    def _whole(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
-        """Runs on a thread of its own. A caller that was cancelled meanwhile changes nothing here."""
+    def _whole(
+        self,
+        read: Callable[[Reader], Coroutine[Any, Any, T]],
+        pool: deque[sqlite3.Connection],
+        busy_s: float,
+    ) -> T:
+        """Runs on any thread. A caller that was cancelled meanwhile changes nothing here."""
         file = self._file
-        conn = self._plain.pop() if self._plain else connections.read_only(self._path, sealed=self.sealed)
+        conn = pool.pop() if pool else connections.read_only(self._path, sealed=self.sealed, busy_s=busy_s)
         try:
             with connections.translated():
                 conn.execute("begin")
@@ -119,7 +135,7 @@ class Readers:
             if self._closed or file != self._file:
                 conn.close()
             else:
-                self._plain.append(conn)
+                pool.append(conn)
 
     async def _open(self) -> aiosqlite.Connection:
         with connections.translated():

@@ -294,13 +294,14 @@ class Store:
             async with self._readers.reading() as reader:
                 yield reader
 
-    async def read(self, read: Callable[[Reader], Coroutine[Any, Any, T]]) -> T:
+    async def read(self, read: Callable[[Reader], Coroutine[Any, Any, T]], *, is_short: bool = False) -> T:
         """What several queries come to, all of one moment and in one go; `read` may wait for nothing else.
 
-        For reads of many statements on the way to a reply: `reading` takes a step to another thread for each.
+        For reads of many statements on the way to a reply: `reading` takes a step to another thread for each, and
+        this one for all of them, or none where the read `is_short`: a millisecond, whatever the length of the story.
         """
         with self._noticing_damage():
-            return await self._readers.at_once(read)
+            return await self._readers.at_once(read, is_short=is_short)
 
     def reply_journal(self, turn_id: str) -> ReplyJournal:
         return ReplyJournal(self._settings.running_dir, turn_id)

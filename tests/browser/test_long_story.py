@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -47,3 +48,32 @@ async def test_older_turns_load_above_without_moving_what_is_read(page: Page, to
     await desk.answered(page)
     await expect(page.locator(".turn")).to_have_count(2 * TURNS + 3)
     await expect(page.locator(".turn").last).to_be_in_viewport()
+
+
+async def test_a_line_that_changes_beside_a_long_story_has_none_of_it_styled_anew(
+    page: Page, told: Server
+) -> None:
+    """A rule that asks what all of the page holds makes every turn pay for every word of the status line."""
+    await desk.open_chat(page, told, desk.begin_story(told))
+    await page.evaluate(
+        """() => {
+          const turn = document.querySelector(".turn");
+          for (let more = 0; more < 60; more += 1) turn.after(turn.cloneNode(true));
+          document.body.offsetHeight;
+        }"""
+    )
+    await page.wait_for_timeout(300)
+    browser = page.context.browser
+    assert browser
+    await browser.start_tracing(page=page, categories=["devtools.timeline", "blink"])
+    await page.evaluate(
+        """() => {
+          const line = document.getElementById("status");
+          line.replaceChildren(...line.cloneNode(true).childNodes);
+          document.body.offsetHeight;
+        }"""
+    )
+    traced = json.loads(await browser.stop_tracing())["traceEvents"]
+    styled = [one["args"]["elementCount"] for one in traced if "elementCount" in one.get("args", {})]
+    assert styled, "the browser tells how many elements it looked at"
+    assert sum(styled) < 40

@@ -18,9 +18,9 @@ class Reads:
         self.count = 0
         read = visitor.engine.store.read
 
-        async def counted(work: Any) -> Any:
+        async def counted(work: Any, **how: Any) -> Any:
             self.count += 1
-            return await read(work)
+            return await read(work, **how)
 
         monkeypatch.setattr(visitor.engine.store, "read", counted)
 

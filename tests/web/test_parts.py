@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat.engine import turn
+from chat.engine.engine import Engine
+from chat.engine.run import Run
+from chat.errors import StoreError
 from tests.support.dom import parse
 from tests.web.conftest import HTMX, JSON, Visitor
 
@@ -71,3 +80,50 @@ async def test_a_part_nobody_knows_and_a_list_without_end_are_refused(connected:
         answer = await connected.client.get(f"/chats/{chat_id}/parts?{query}", headers=JSON)
         assert answer.status_code == 422
         assert answer.json()["error"]["message"]
+
+
+async def test_a_reply_that_is_being_stored_is_waited_for_by_who_asks_for_it_and_by_nobody_else(
+    connected: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page asks when the last word is there, and the fact that it is stored needs no way there and back."""
+    (one, before), (other, theirs) = await told(connected, 1), await told(connected, 1)
+    being_stored, may_be_stored = asyncio.Event(), asyncio.Event()
+    store = turn._store_ending
+
+    async def late(*told: Any) -> None:
+        being_stored.set()
+        await asyncio.wait_for(may_be_stored.wait(), 20)
+        await store(*told)
+
+    monkeypatch.setattr(turn, "_store_ending", late)
+    answer = await connected.post(f"/chats/{one}/turns", JSON, prose="And then?")
+    reply = answer.json()["reply_id"]
+    await asyncio.wait_for(being_stored.wait(), 20)
+    asked = asyncio.create_task(connected.get(f"/chats/{one}/parts?turn={reply}", **HTMX))
+    for chat_id, turn_id in ((one, before[-1]), (other, theirs[-1])):
+        shown = await connected.get(f"/chats/{chat_id}/parts?turn={turn_id}", **HTMX)
+        assert shown.one("article").attrs["data-turn"] == turn_id
+    assert not asked.done()
+    may_be_stored.set()
+    stored = (await asyncio.wait_for(asked, 20)).one("article")
+    assert stored.attrs["data-turn"] == reply
+    assert "running" not in stored.attrs["class"]
+    assert int(stored.attrs["data-head"]) == connected.engine.store.head
+
+
+async def test_who_waits_for_a_reply_that_cannot_be_stored_is_answered_all_the_same(
+    connected: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = await told(connected, 1)
+    asked: list[asyncio.Task[Any]] = []
+
+    async def never(engine: Engine, run: Run, *_: Any) -> None:
+        asked.append(asyncio.create_task(connected.client.get(f"/chats/{one}/parts?turn={run.reply_id}")))
+        await asyncio.sleep(0.05)
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(turn, "_store_ending", never)
+    await connected.post(f"/chats/{one}/turns", JSON, prose="And then?")
+    while not asked:
+        await connected.pause()
+    assert (await asyncio.wait_for(asked[0], 20)).status_code == 200

@@ -28,7 +28,7 @@ async def get_parts(request: Request) -> Response:
     """Turns of the visible line (`turn`, any number) and parts beside them (`part`: rail, steps, status).
 
     A turn that is not on the visible line any more is left out: the page was told of it before the story went
-    elsewhere.
+    elsewhere. A reply that is being stored is waited for.
     """
     chat_id = request.path_params["chat_id"]
     turns, names = request.query_params.getlist("turn"), request.query_params.getlist("part")
@@ -37,6 +37,7 @@ async def get_parts(request: Request) -> Response:
             f"At most {TURNS_MAX} turns can be asked for at once, and these parts: {', '.join(NAMES)}."
         )
     engine = engine_of(request)
+    await engine.runs.ended(chat_id, turns)
     ahead: Ahead = request.app.state.ahead
     head, story = engine.store.head, await ahead.latest(chat_id)
     known = {turn.id for turn in story.turns}

@@ -115,6 +115,19 @@ function fetchTurns(turns) {
   });
 }
 
+/** Asks for a reply that is being stored: the answer comes when it is, and the fact that tells of it needs no way back.
+ * Where none comes, or none of a stored reply, that fact has the turn fetched as any other. */
+function fetchEnd(turn) {
+  transcript.replies.calm();
+  const asking = around.turns([turn, transcript.unready].filter(Boolean));
+  placing = placing.then(async () => {
+    const groups = byTurn(await asking);
+    if (groups.some((group) => group.some((element) => element.matches(".running")))) return;
+    for (const group of groups) transcript.place(group);
+    lock();
+  });
+}
+
 /** Locks the composer while a reply grows. */
 function lock(running = Boolean(transcript?.running)) {
   if (composer) composer.running = running;
@@ -196,6 +209,10 @@ const facts = {
   },
 
   /** One that blocks was not stored, so no commit tells of it. */
+  tool_start({ turn, tool }) {
+    if (tool === "remember" && transcript?.running === turn) fetchEnd(turn);
+  },
+
   stop_reason: ({ blocks }) => (blocks ? everything() : looks.status?.soon()),
   done: () => looks.status?.soon(),
   resync: everything,
@@ -208,7 +225,7 @@ async function turned({ head: at, kinds, turns }) {
   const isContinued = kinds.includes("continuation_started");
   if (isContinued) transcript.replies.reopen(turns);
   const ended = kinds.includes("assistant_turn") || kinds.includes("turn_continued");
-  await composer?.sent;
+  await Promise.all([composer?.sent, ended && placing]);
   const growing = transcript.running;
   const unknown = turns.filter((turn) => !transcript.knows(turn, at) && (ended || turn !== growing));
   if (ended && transcript.unready) unknown.push(transcript.unready);

@@ -169,17 +169,20 @@ class Replies {
     return this.#replies.get(turn);
   }
 
+  /** All of a reply is about to come as it was stored: words painted now would only be in its way. */
+  calm() {
+    this.#painted = performance.now();
+  }
+
   /** The first words at once; those that follow are gathered for a moment. */
   #later() {
-    if (this.#isDue) return;
-    const wait = this.#painted + CALM - performance.now();
-    if (wait <= 0) return this.#paint();
-    this.#isDue = true;
-    setTimeout(() => this.#paint(), wait);
+    if (!this.#isDue) this.#paint();
   }
 
   #paint() {
-    this.#isDue = false;
+    const wait = this.#painted + CALM - performance.now();
+    this.#isDue = wait > 0;
+    if (this.#isDue) return void setTimeout(() => this.#paint(), wait);
     for (const reply of this.#replies.values()) {
       if (!reply.place || !reply.pending) continue;
       this.#painted = performance.now();

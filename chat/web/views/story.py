@@ -164,7 +164,10 @@ async def read_stored(
     chat = library.chats.get(chat_id)
     if chat is None:
         raise NotFound("There is no such chat.")
-    window, told = await engine.store.read(lambda reader: _stored(reader, library, chat, before, limit, full))
+    is_short = limit <= LATEST and full is None
+    window, told = await engine.store.read(
+        lambda reader: _stored(reader, library, chat, before, limit, full), is_short=is_short
+    )
     return Stored(chat, library, head, before, window, told)
 
 
