@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from chat.app import create_app
 from chat.engine.engine import Engine
 from chat.settings import load_settings
+from chat.web.routes import backups, erase
 from tests.support.dom import Element, parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Reply
@@ -80,6 +81,13 @@ class Visitor:
     async def turns(self, chat_id: str) -> list[dict[str, Any]]:
         turns: list[dict[str, Any]] = (await self.json(f"/chats/{chat_id}"))["turns"]
         return turns
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a post began is done when it is answered, also where this machine stands still for a while."""
+    for page in (backups, erase):
+        monkeypatch.setattr(page, "SOON_S", 60)
 
 
 async def visiting(tmp_path: Path, **layers: Any) -> AsyncIterator[Visitor]:
