@@ -164,6 +164,16 @@ def test_a_file_where_the_folder_should_be_is_said_to_be_none(tmp_path: Path, co
     assert "is no folder" in answer.exception.message
 
 
+@pytest.mark.parametrize("command", ["doctor", "verify", "rebuild", "events", "backup"])
+def test_a_folder_where_the_file_should_be_is_said_to_be_one_and_stays(tmp_path: Path, command: str) -> None:
+    (tmp_path / "chat.db").mkdir()
+    answer = CliRunner().invoke(app, [command, "--data-dir", str(tmp_path)])
+    assert answer.exit_code == 1
+    said = f"{answer.stdout} {answer.stderr} {answer.exception}"
+    assert f"{tmp_path / 'chat.db'} is a folder" in said
+    assert (tmp_path / "chat.db").is_dir()
+
+
 def test_a_restore_says_what_comes_and_goes_and_how_to_come_back(settings: Settings) -> None:
     (kept,) = told(settings, "backup")
     asyncio.run(play(settings, range(21, 25, 2)))

@@ -93,6 +93,7 @@ pragma wal_autocheckpoint = 0;
 
 def writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes. Creates the file readable by its owner only. Used by one thread."""
+    _must_be_no_folder(path)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     with translated():
         conn = sqlite3.connect(
@@ -101,6 +102,15 @@ def writer(path: Path) -> sqlite3.Connection:
         with closing_on_error(conn):
             conn.executescript(_EVERY_CONNECTION + _WRITER)
     return conn
+
+
+def _must_be_no_folder(path: Path) -> None:
+    """SQLite takes one for a disk that fails."""
+    if path.is_dir():
+        raise StoreError(
+            f"{path} is a folder, and the stories should lie in a file of that name.",
+            "Nothing was written. Move that folder elsewhere, or choose another data folder, then start again.",
+        )
 
 
 def scratch(path: Path) -> sqlite3.Connection:
@@ -112,6 +122,7 @@ def scratch(path: Path) -> sqlite3.Connection:
 
 def read_only(path: Path, *, sealed: bool = False, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """A connection that cannot write, for tools that run beside a server. It waits `busy_s` for other programs."""
+    _must_be_no_folder(path)
     with translated():
         conn = sqlite3.connect(
             uri(path, sealed=sealed), uri=True, timeout=busy_s, isolation_level=None, check_same_thread=False
