@@ -208,11 +208,11 @@ const facts = {
     looks.status.soon();
   },
 
-  /** One that blocks was not stored, so no commit tells of it. */
   tool_start({ turn, tool }) {
     if (tool === "remember" && transcript?.running === turn) fetchEnd(turn);
   },
 
+  /** One that blocks was not stored, so no commit tells of it. */
   stop_reason: ({ blocks }) => (blocks ? everything() : looks.status?.soon()),
   done: () => looks.status?.soon(),
   resync: everything,
