@@ -55,7 +55,7 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
     return _getaddrinfo(host, *args, **named)
 
 
-UNCOUNTED = {"properties", "browser", "kills", "bench"}
+UNCOUNTED = {"properties", "browser", "kills"}
 """What these tests run through does not count for the coverage: counting takes a third of the time of what is done
 thousands of times, and the lines are counted where each has its own test."""
 

@@ -100,6 +100,33 @@ def test_the_words_of_a_reply_join_to_the_stored_text_and_cannot_become_frames(s
     }  # fmt: skip
 
 
+def test_a_page_hears_that_the_last_word_is_there_before_it_hears_that_the_reply_is_stored(
+    server: Server,
+) -> None:
+    """That is when it asks for the reply: the answer comes when it is stored."""
+    chat, other = begin_story(server), begin_story(server)
+    with listen(server, chat) as stream, listen(server, other) as elsewhere:
+        replies = [say(server, one)["reply_id"] for one in (chat, other)]
+        for heard, reply in (
+            (stream.until("done", turn=replies[0]), replies[0]),
+            (elsewhere.until("done", turn=replies[1]), replies[1]),
+        ):
+            told = [(one.event, one.data) for one in heard]
+            steps = [
+                at
+                for at, (kind, data) in enumerate(told)
+                if kind == "tool_start" and data["tool"] == "remember"
+            ]
+            stored = [
+                at
+                for at, (kind, data) in enumerate(told)
+                if kind == "event" and "assistant_turn" in data["kinds"]
+            ]
+            last_word = max(at for at, (kind, _) in enumerate(told) if kind == "token")
+            assert [told[at][1]["turn"] for at in steps] == [reply]
+            assert last_word < steps[0] < stored[0]
+
+
 def test_two_listeners_hear_the_same(server: Server) -> None:
     chat = begin_story(server)
     with listen(server, chat) as one, listen(server, chat) as two:

@@ -115,19 +115,6 @@ function fetchTurns(turns) {
   });
 }
 
-/** Asks for a reply that is being stored: the answer comes when it is, and the fact that tells of it needs no way back.
- * Where none comes, or none of a stored reply, that fact has the turn fetched as any other. */
-function fetchEnd(turn) {
-  transcript.replies.calm();
-  const asking = around.turns([turn, transcript.unready].filter(Boolean));
-  placing = placing.then(async () => {
-    const groups = byTurn(await asking);
-    if (groups.some((group) => group.some((element) => element.matches(".running")))) return;
-    for (const group of groups) transcript.place(group);
-    lock();
-  });
-}
-
 /** Locks the composer while a reply grows. */
 function lock(running = Boolean(transcript?.running)) {
   if (composer) composer.running = running;
@@ -208,8 +195,12 @@ const facts = {
     looks.status.soon();
   },
 
+  /** All words of a reply are there: asked for while it is stored, it comes when that is done, and what tells of that
+   * needs no way back. */
   tool_start({ turn, tool }) {
-    if (tool === "remember" && transcript?.running === turn) fetchEnd(turn);
+    if (tool !== "remember" || transcript?.running !== turn) return;
+    transcript.replies.calm();
+    fetchTurns([turn, transcript.unready].filter(Boolean));
   },
 
   /** One that blocks was not stored, so no commit tells of it. */
