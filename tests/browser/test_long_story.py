@@ -50,30 +50,57 @@ async def test_older_turns_load_above_without_moving_what_is_read(page: Page, to
     await expect(page.locator(".turn").last).to_be_in_viewport()
 
 
+LONG = """() => {
+  const turn = document.querySelector(".turn");
+  for (let more = 0; more < 60; more += 1) turn.after(turn.cloneNode(true));
+  for (const one of [...document.querySelectorAll(".turn")].slice(0, -6)) one.classList.add("past");
+  document.body.offsetHeight;
+}"""
+
+
+async def styled_by(page: Page, change: str) -> int:
+    """How many elements the browser looks at again after a change of a page of 61 turns."""
+    await page.evaluate(LONG)
+    await page.wait_for_timeout(300)
+    browser = page.context.browser
+    assert browser
+    await browser.start_tracing(page=page, categories=["devtools.timeline", "blink"])
+    await page.evaluate(f"() => {{ {change}; document.body.offsetHeight; }}")
+    traced = json.loads(await browser.stop_tracing())["traceEvents"]
+    styled = [one["args"]["elementCount"] for one in traced if "elementCount" in one.get("args", {})]
+    assert styled, "the browser tells how many elements it looked at"
+    return sum(styled)
+
+
 async def test_a_line_that_changes_beside_a_long_story_has_none_of_it_styled_anew(
     page: Page, told: Server
 ) -> None:
     """A rule that asks what all of the page holds makes every turn pay for every word of the status line."""
     await desk.open_chat(page, told, desk.begin_story(told))
-    await page.evaluate(
-        """() => {
-          const turn = document.querySelector(".turn");
-          for (let more = 0; more < 60; more += 1) turn.after(turn.cloneNode(true));
-          document.body.offsetHeight;
-        }"""
-    )
-    await page.wait_for_timeout(300)
-    browser = page.context.browser
-    assert browser
-    await browser.start_tracing(page=page, categories=["devtools.timeline", "blink"])
-    await page.evaluate(
-        """() => {
-          const line = document.getElementById("status");
-          line.replaceChildren(...line.cloneNode(true).childNodes);
-          document.body.offsetHeight;
-        }"""
-    )
-    traced = json.loads(await browser.stop_tracing())["traceEvents"]
-    styled = [one["args"]["elementCount"] for one in traced if "elementCount" in one.get("args", {})]
-    assert styled, "the browser tells how many elements it looked at"
-    assert sum(styled) < 40
+    line = "const line = document.getElementById('status')"
+    assert await styled_by(page, f"{line}; line.replaceChildren(...line.cloneNode(true).childNodes)") < 40
+
+
+async def test_a_turn_that_takes_its_place_has_no_other_styled_anew(page: Page, told: Server) -> None:
+    """A rule that counts turns from the end makes all of them pay for the one that was just stored."""
+    await desk.open_chat(page, told, desk.begin_story(told))
+    last = "const last = [...document.querySelectorAll('.turn')].at(-1)"
+    assert await styled_by(page, f"{last}; last.replaceWith(last.cloneNode(true))") < 60
+
+
+async def test_turns_are_laid_out_near_the_end_and_wherever_they_are_looked_at(
+    page: Page, told: Server
+) -> None:
+    chat = desk.begin_story(told)
+    tell(told, chat)
+    await desk.open_chat(page, told, chat)
+    past = page.locator(".turn.past")
+    await expect(past).to_have_count(44)
+    await desk.say(page, "And now?")
+    await desk.answered(page)
+    await expect(past).to_have_count(46)
+    await page.reload()
+    await expect(past).to_have_count(44)
+    kept = await page.locator(".turn:not(.past)").count()
+    assert kept == 6
+    assert await past.first.evaluate("(turn) => getComputedStyle(turn).contentVisibility") == "auto"

@@ -149,7 +149,7 @@ def status_part(story: Story, *, oob: bool = False) -> tuple[str, dict[str, obje
 
 
 def entries(story: Story, wanted: set[str | None] | set[str]) -> list[tuple[str, dict[str, object]]]:
-    view = {"chat_id": story.chat.id, "head": story.head}
+    view = {"chat_id": story.chat.id, "head": story.head, "is_past": False}
     return [
         ("_turn.html", {**view, "entry": entry}) for entry in story.transcript.entries if entry.id in wanted
     ]

@@ -16,7 +16,6 @@ export function refill(shown, fresh) {
   for (const { name, value } of fresh.attributes) shown.setAttribute(name, value);
   for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
   shown.replaceChildren(...fresh.childNodes);
-  globalThis.htmx?.process(shown);
   if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a") ?? byId("prose"))?.focus({ preventScroll: true });
   shown.dispatchEvent(new CustomEvent("refilled"));
 }

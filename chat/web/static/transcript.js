@@ -4,6 +4,7 @@
 const MOST_WAITING = 5000; // pieces kept while a gap before them is being filled
 const REMEMBERED = 100; // finished replies whose late pieces are known and dropped
 const AT_END = 80; // px from the end within which the reader counts as reading the end
+const RECENT = 6; // turns at the end that are laid out wherever they are; the server marks the others of a page
 const CALM = 50; // ms between two paintings of a reply: more of them cost a slow machine much and show an eye nothing
 const BREAK = /\n{2,}/;
 
@@ -28,6 +29,11 @@ function drop(element) {
   return next;
 }
 
+/** A turn that takes the place of another is as far from the end as that one. */
+function keepAge(fresh, shown) {
+  fresh.classList.toggle("past", shown.classList.contains("past"));
+}
+
 /** Whether it is shown at all: what is hidden takes no focus. */
 const isSeen = (element) => element.checkVisibility?.() ?? true;
 
@@ -43,7 +49,7 @@ function isHeld(shown, fresh) {
   const ofExchange = ".rewrite:not(.editing) form";
   const form = shown.querySelector(ofExchange);
   const address = form && fresh.querySelector(ofExchange)?.getAttribute("action");
-  for (const name of address ? ["action", "hx-post"] : []) form.setAttribute(name, address);
+  if (address) form.setAttribute("action", address);
   shown.dataset.head = fresh.dataset.head;
   return true;
 }
@@ -232,8 +238,12 @@ export class Transcript {
     if (headOf(article) < headOf(shown) || !(shown || this.isLatest)) return true;
     if (isHeld(shown, article)) return true;
     const giveBack = this.#focus();
-    if (shown) shown.replaceWith(article);
-    else this.#append(elements);
+    if (shown) {
+      keepAge(article, shown);
+      shown.replaceWith(article);
+    } else {
+      this.#append(elements);
+    }
     this.#settled(article, shown);
     giveBack();
     return true;
@@ -249,6 +259,7 @@ export class Transcript {
     let cursor = first ?? this.root.firstElementChild;
     for (const element of fresh) cursor = this.#sync(element, cursor);
     while (cursor) cursor = drop(cursor);
+    this.#age();
     giveBack();
     this.root.dataset.head = Math.max(head, headOf(this.root));
     return true;
@@ -295,6 +306,19 @@ export class Transcript {
   #append(elements) {
     this.root.append(...elements);
     this.root.dataset.head = Math.max(headOf(this.root), ...elements.map(headOf));
+    this.#age();
+  }
+
+  /** Marks what need not be laid out where nobody sees it. A rule that counts from the end would do the same, and have
+   * every turn styled anew with each one that is put in its place. */
+  #age() {
+    let recent = RECENT;
+    for (let one = this.root.lastElementChild; one; one = one.previousElementSibling) {
+      if (!one.matches(".turn")) continue;
+      const isPast = recent-- <= 0;
+      if (isPast && one.classList.contains("past")) return;
+      one.classList.toggle("past", isPast);
+    }
   }
 
   /** Puts one element of the window before `cursor`, or leaves the same one standing. Returns the next cursor. */
@@ -302,17 +326,23 @@ export class Transcript {
     while (cursor && !cursor.id) cursor = drop(cursor);
     const shown = element.id ? document.getElementById(element.id) : null;
     if (shown && headOf(shown) >= 0) shown.dataset.head = element.dataset.head;
+    if (shown?.matches(".turn")) keepAge(element, shown);
     const kept = shown?.isEqualNode(element) || isHeld(shown, element) ? shown : element;
     if (kept === cursor) return cursor.nextElementSibling;
     const next = shown === cursor ? (cursor?.nextElementSibling ?? null) : cursor;
     this.root.insertBefore(kept, next);
     if (shown && shown !== kept) shown.remove();
-    if (kept !== shown && element.matches(".turn")) this.#settled(element, shown);
+    if (kept !== shown) this.#came(element, shown);
     return next;
   }
 
+  /** Forms of turns are sent by the page itself; what stands around them may be fetched by htmx. */
+  #came(element, before) {
+    if (element.matches(".turn")) this.#settled(element, before);
+    else globalThis.htmx?.process(element);
+  }
+
   #settled(article, before) {
-    globalThis.htmx?.process(article);
     if (article.matches(".running")) return this.replies.attach(article);
     this.replies.finish(article.dataset.turn);
     if (before?.matches(".running")) this.finished(article);
