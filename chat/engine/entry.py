@@ -63,8 +63,16 @@ class Entry:
         self._prepared = prepare.at_hand(self._engine, chat, self.segments)
         self._head = self._engine.store.head
 
+    def ask_if_begun(self) -> None:
+        """On the writer's thread, when the beginning of the reply is written and the disk is waited for.
+
+        Not before: the two threads would only take turns, and one's own words would be stored later for it.
+        """
+        if self.reply_moment:
+            self._loop.call_soon_threadsafe(self._ask)
+
     def _ask(self) -> None:
-        """On the event loop: send that prompt, because it was decided that the reply begins."""
+        """Send that prompt, because it was decided that the reply begins."""
         if self._prepared and not self._is_given_up:
             prepare.keep_history_from(self._engine, self._run.chat_id, self.speaker, self._prepared.written)
             self.asked = narrate.ask(self._engine, self._prepared)
@@ -96,8 +104,6 @@ class Entry:
         is_alone = len(said) == 1 and isinstance(said[0].data, UserTurn)
         if self._prepared is None or state.head != self._head or not is_alone:
             return []
-        # What follows (writing it, waiting for the disk) and the answer's way here take about as long.
-        self._loop.call_soon_threadsafe(self._ask)
         how = self._prepared.how(self._engine.endpoint().name)
         self.reply_moment = msgspec.structs.replace(moment, step=moment.step + 1)
         run, answered = self._run, {"reply_to": self.turn_id}

@@ -82,7 +82,9 @@ async def _store(engine: Engine, entry: Entry, chat: Chat) -> None:
     entry.look_ahead(chat)
     forgets = f"composer:{chat.id}"
     try:
-        await engine.store.execute(entry.decide, caused_by=entry.turn_id, drop_draft=forgets)
+        await engine.store.execute(
+            entry.decide, caused_by=entry.turn_id, drop_draft=forgets, as_it_commits=entry.ask_if_begun
+        )
     except BaseException:
         await entry.give_up()
         raise

@@ -55,8 +55,13 @@ class Live:
         self.worlds: OrderedDict[str, World] = OrderedDict()
         self.head = log.head(self.conn)
 
-    def command(self, decide: Decide, caused_by: str | None, drop_draft: str | None) -> Commit:
-        """Let a decision look at the state, and make what it returns happen. Raises what the decision raises."""
+    def command(
+        self, decide: Decide, caused_by: str | None, drop_draft: str | None, as_it_commits: Callable[[], None]
+    ) -> Commit:
+        """Let a decision look at the state, and make what it returns happen. Raises what the decision raises.
+
+        `as_it_commits` is called when all is written and only the disk is still waited for.
+        """
         self.must_be_writable()
         with self._transaction() as commit:
             new = decide(self._state())
@@ -65,6 +70,7 @@ class Live:
             events, head, fold = self._happen(new, caused_by)
             if drop_draft is not None:
                 self.conn.execute(_DROP_DRAFT, (drop_draft,))
+            as_it_commits()
             commit()
             self._adopt(fold, head)
         return Commit(events, head.id)

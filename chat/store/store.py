@@ -132,20 +132,25 @@ class Store:
         return await self._writer.run(lambda: self._live.head)
 
     async def execute(
-        self, decide: Decide, *, caused_by: str | None = None, drop_draft: str | None = None
+        self,
+        decide: Decide,
+        *,
+        caused_by: str | None = None,
+        drop_draft: str | None = None,
+        as_it_commits: Callable[[], None] = lambda: None,
     ) -> Commit:
         """Run a decision on the writer's thread and commit what it returns, all of it or nothing.
 
         `caused_by` names the turn or operation in each event; `drop_draft` forgets a draft in the same
-        transaction. A decision that returns no events commits nothing. Raises BackupRunning where other stories have
-        taken the place of those it was asked for.
+        transaction; `as_it_commits` is called on that thread when only the disk is waited for. A decision that returns
+        no events commits nothing. Raises BackupRunning where other stories have taken the place of those asked for.
         """
         asked_of = self._stories
 
         def command() -> _Outcome:
             if asked_of != self._stories:
                 raise BackupRunning("The stories were just exchanged for those of a backup.")
-            commit = self._live.command(decide, caused_by, drop_draft)
+            commit = self._live.command(decide, caused_by, drop_draft, as_it_commits)
             return _Outcome(commit, self._live.library)
 
         with self._noticing_damage():

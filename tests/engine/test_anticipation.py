@@ -169,6 +169,28 @@ async def test_words_that_cannot_be_stored_get_no_answer(
     ]
 
 
+async def test_nothing_is_asked_before_the_words_are_written(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asking takes the time of the thread that writes: one's own words come first, the answer while they are synced."""
+    await stage.say('"Who has the lamp?"')  # what the first call has to load is there
+    await stage.digested()
+    await typed(stage, '"Is the lamp lit?"')
+    calls, asked_when_written, happen = len(peer.requests), list[int](), Live._happen
+
+    def slowly(live: Live, *given: Any) -> Any:
+        happened = happen(live, *given)
+        time.sleep(0.3)  # for a request that was sent too early to arrive
+        asked_when_written.append(len(peer.requests) - calls)
+        return happened
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Live, "_happen", slowly)
+        await stage.say('"Is the lamp lit?"')
+    assert asked_when_written[0] == 0
+    assert (await stage.turns())[-1].text == '*nods* "Mm-hm."'
+
+
 async def test_stop_while_the_words_are_stored_drops_the_request_and_notes_the_call(
     stage: Stage, peer: Peer
 ) -> None:
