@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from chat.clock import Clock
 from chat.settings import Settings
@@ -61,10 +62,26 @@ ROUTERS = (
 )
 
 
+_NO_TELEMETRY: TelemetryConfig = {
+    "auto_configure": False,
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+}
+"""The framework would send addresses and errors of requests wherever the environment of this process says."""
+
+
 def create_site(settings: Settings, *, clock: Clock, lifespan: Lifespan, port: int | None = None) -> FastAPI:
     """The app. Its lifespan sets `app.state.engine` before the first request and stops it after the last."""
     lean.give_back()
-    site = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    site = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
     files = Assets()
     site.state.assets = files
     site.state.templates = environment(files)
