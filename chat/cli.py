@@ -169,21 +169,25 @@ def list_backups(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def restore(
     name: Annotated[str, typer.Argument(help="Name of a backup, as `chat backups` lists it.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Go back to a backup. The present is backed up first. The program must not be running."""
+    """Go back to a backup, after a look at what would change. The present is backed up first. The program must not be
+    running."""
     from chat.engine.backup_facts import restore_facts
     from chat.store import restore as restoring
 
     settings = _settings(data_dir=data_dir)
+    seen = restoring.preview(settings, name, _stages())
+    _report([restore_facts(seen)], as_json, _preview_lines)
     if dry_run:
-        seen = restoring.preview(settings, name, _stages())
-        _report([restore_facts(seen)], as_json, _restore_lines)
         return
+    if not yes and typer.prompt("Type restore to go back to it", err=True) != "restore":
+        raise typer.Exit(EXIT_FOUND)
     done = restoring.restore(settings, Clock(), name, _stages())
     kept = {"safety": done.safety, "old_files": done.old_files}
-    _report([restore_facts(done.preview) | kept], as_json, _restore_lines)
+    _report([restore_facts(done.preview) | kept], as_json, _restored_lines)
 
 
 @app.command()
@@ -269,9 +273,8 @@ def _due_line(row: dict[str, Any]) -> str:
     return f"{row['chat_id']}  put away {row['days']} days ago, {row['turns']} turns  {row['title']}"
 
 
-def _restore_lines(row: dict[str, Any]) -> str:
-    went = "safety" in row
-    lines = [f"{'Went' if went else 'Going'} back to {row['name']} with {row['events']:,} events."]
+def _preview_lines(row: dict[str, Any]) -> str:
+    lines = [f"Going back to {row['name']} with {row['events']:,} events:"]
     if not row["present_is_readable"]:
         lines.append("The present stories cannot be read.")
     for chat in row["chats"]:
@@ -279,9 +282,14 @@ def _restore_lines(row: dict[str, Any]) -> str:
         lines.append(f"  {title}: {chat['gained']} turns come back, {chat['lost']} go.")
     if not row["chats"]:
         lines.append("No turn of any chat comes or goes.")
-    if row.get("safety"):
+    return "\n".join(lines)
+
+
+def _restored_lines(row: dict[str, Any]) -> str:
+    lines = [f"Went back to {row['name']} with {row['events']:,} events."]
+    if row["safety"]:
         lines.append(f"What was there before is the backup {row['safety']}.")
-    if row.get("old_files"):
+    if row["old_files"]:
         lines.append(f"The damaged files were kept beside the database as {row['old_files']}.")
     return "\n".join(lines)
 

@@ -36,9 +36,9 @@ async def _played(settings: Settings) -> None:
     await play(settings, range(1, 7, 2), "b")
 
 
-def run(settings: Settings, *asked: str, **environment: str) -> Result:
+def run(settings: Settings, *asked: str, typed: str = "", **environment: str) -> Result:
     env = {f"CHAT_CONNECTION__{name.upper()}": value for name, value in environment.items()}
-    return CliRunner().invoke(app, [*asked, "--data-dir", str(settings.data_dir)], env=env)
+    return CliRunner().invoke(app, [*asked, "--data-dir", str(settings.data_dir)], input=typed, env=env)
 
 
 def told(settings: Settings, *asked: str, **environment: str) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ def test_whatever_became_of_the_database_each_command_says_so_and_the_way_back_l
     (listed,) = told(settings, "backups")
     assert (listed["name"], listed["verified"], listed["events"]) == (kept["name"], True, kept["events"])
     assert run(settings, "restore", kept["name"], "--dry-run").exit_code == 0
-    assert run(settings, "restore", kept["name"]).exit_code == 0
+    assert run(settings, "restore", kept["name"], "--yes").exit_code == 0
     assert rows(settings) == before
     assert verify(settings) == []
 
@@ -174,12 +174,27 @@ def test_a_folder_where_the_file_should_be_is_said_to_be_one_and_stays(tmp_path:
     assert (tmp_path / "chat.db").is_dir()
 
 
-def test_a_restore_says_what_comes_and_goes_and_how_to_come_back(settings: Settings) -> None:
+def test_a_restore_says_what_comes_and_goes_before_it_goes_and_then_how_to_come_back(
+    settings: Settings,
+) -> None:
     (kept,) = told(settings, "backup")
     asyncio.run(play(settings, range(21, 25, 2)))
-    assert "Chat a: 0 turns come back, 4 go." in run(settings, "restore", kept["name"], "--dry-run").stdout
-    said = run(settings, "restore", kept["name"]).stdout
-    assert said.startswith("Went back to")
+    before = rows(settings)
+    for typed in ("", "\n", "yes\n"):
+        asked = run(settings, "restore", kept["name"], typed=typed)
+        assert asked.exit_code == 1
+        assert "Chat a: 0 turns come back, 4 go." in asked.stdout
+        assert "Type restore" in asked.stderr
+        assert "Went back" not in asked.stdout
+        assert [one["name"] for one in told(settings, "backups")] == [kept["name"]]
+        assert rows(settings) == before, "not before the word was typed"
+    said = run(settings, "restore", kept["name"], typed="restore\n").stdout
+    assert said.index("Chat a: 0 turns come back, 4 go.") < said.index("Went back to")
     (safety,) = [one["name"] for one in told(settings, "backups") if one["name"] != kept["name"]]
     assert f"What was there before is the backup {safety}." in said
+    assert rows(settings) != before
     assert "Chat a: 4 turns come back, 0 go." in run(settings, "restore", safety, "--dry-run").stdout
+    foreseen, done = told(settings, "restore", safety, "--yes")
+    assert (foreseen["gained"], foreseen["lost"], "safety" in foreseen) == (4, 0, False)
+    assert (done["gained"], bool(done["safety"])) == (4, True)
+    assert rows(settings) == before
