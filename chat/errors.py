@@ -35,6 +35,7 @@ ChatError
         ModelLoading         the server is still loading the model
         ContextTooLong       the prompt does not fit
         BadResponse          an answer that cannot be used
+            InvalidRequest   400 or 422: the server does not take the request as it is
             EmptyReply       no text at all
             WebPage          a page for people, such as a sign-in, where a reply should be
             ThoughtsOnly     reasoning without a reply
@@ -275,6 +276,13 @@ class ContextTooLong(ProviderError):
 class BadResponse(ProviderError):
     code = "bad_response"
     default_next_step = "Retry; if it happens again, choose another model in Settings."
+
+
+class InvalidRequest(BadResponse):
+    code = "invalid_request"
+    default_next_step = (
+        "The same again is refused again: look at the model and its limits in Settings, then retry."
+    )
 
 
 class EmptyReply(BadResponse):

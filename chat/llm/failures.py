@@ -18,8 +18,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from chat.errors import (
-    BadResponse,
     ContextTooLong,
+    InvalidRequest,
     ModelLoading,
     ModelNotFound,
     ProviderAuth,
@@ -171,7 +171,7 @@ def _by_status(status: int, said: ServerSaid, name: str, model: str) -> _Verdict
         return WrongAddress, f"{name} points to another address; it was not followed.", ""
     if status >= 500:
         return ProviderUnavailable, f"{name} failed ({status}).", _FAILED_STEP
-    return BadResponse, f"{name} refused the request ({status}).", ""
+    return InvalidRequest, f"{name} refused the request ({status}).", ""
 
 
 _FAILED_STEP = "Retry; if it fails again, look into the server's own log or choose another model in Settings."

@@ -15,7 +15,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from chat.clock import Clock
-from chat.errors import BadResponse, EndlessReply, ProviderError, ProviderUnavailable, TimedOut
+from chat.errors import (
+    BadResponse,
+    EndlessReply,
+    InvalidRequest,
+    ProviderError,
+    ProviderUnavailable,
+    TimedOut,
+)
 from chat.llm.calls import (
     LADDER,
     CallRecord,
@@ -216,7 +223,7 @@ class _Reply:
 
 def _sorted_out(error: ProviderError, rung: Rung, narration: Narration) -> Exception:
     """A format the server does not take, an answer of no use, or an error that the player must hear of."""
-    if rung != "prompt" and error.status in (400, 422, 501) and type(error) is BadResponse:
+    if rung != "prompt" and error.status in (400, 422) and isinstance(error, InvalidRequest):
         return _FormatRefused(error)
     said = error.message.partition("It said:")[2]
     if (

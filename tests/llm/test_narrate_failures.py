@@ -17,6 +17,7 @@ from chat.errors import (
     ContextTooLong,
     EmptyReply,
     HeldBack,
+    InvalidRequest,
     ModelLoading,
     ModelNotFound,
     ProviderAuth,
@@ -81,10 +82,10 @@ STATUSES: dict[str, tuple[Status, type[ProviderError], str]] = {
     "413": (Status(413, ""), ContextTooLong, "413"),
     "422": (
         Status(422, {"detail": [{"msg": "field required", "loc": ["x"]}]}),
-        BadResponse,
+        InvalidRequest,
         "field required",
     ),
-    "400 of another kind": (Status(400, said("top_k must be positive")), BadResponse, "top_k"),
+    "400 of another kind": (Status(400, said("top_k must be positive")), InvalidRequest, "top_k"),
     "400 for a cold model": (Status(400, said("Model is cold, warming up")), ModelLoading, "loading"),
     "503 while loading": (
         Status(503, said("Loading model", type="unavailable_error")),

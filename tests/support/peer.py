@@ -70,6 +70,7 @@ class Peer:
         default: Act | Callable[[Received], Act] | None = None,
         models: list[Any] | None = None,
         host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.requests: list[Received] = []
         self.connections = 0
@@ -83,7 +84,7 @@ class Peer:
         self._thread = threading.Thread(target=self._run, name="peer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self.port = 0
+        self.port = port
 
     def __enter__(self) -> Peer:
         self._thread.start()
@@ -147,7 +148,7 @@ class Peer:
                 tasks.discard(task)
                 writer.close()
 
-        server = await asyncio.start_server(accept, self._host, 0, limit=1 << 26)
+        server = await asyncio.start_server(accept, self._host, self.port, limit=1 << 26)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -12,6 +12,7 @@ from chat.errors import StoreFull
 from tests.support.dom import Element
 from tests.support.peer import Peer
 from tests.support.peer_acts import Act, Endless, HangUp, Raw, Redirect, Reply, Silence, Status, delta, event
+from tests.support.server import free_port
 from tests.web.conftest import HTMX, JSON, KEY, Visitor, visiting
 
 KEPT = "Your turn is kept; it has no answer yet."
@@ -73,6 +74,24 @@ CASES: dict[str, Case] = {
         [Status(404, "<html>Not found</html>")], "does not know this address (404)", KEPT, SETTINGS
     ),
     "wrong_address-moved": Case([Redirect("/elsewhere")], "points to another address", KEPT, SETTINGS),
+    "invalid_request": Case(
+        [Status(400, said("top_k must be positive"))],
+        "refused the request (400). It said: top_k must be positive.",
+        KEPT,
+        SETTINGS,
+    ),
+    "invalid_request-422": Case(
+        [Status(422, {"detail": [{"msg": "field required", "loc": ["x"]}]})],
+        "refused the request (422). It said: field required.",
+        KEPT,
+        SETTINGS,
+    ),
+    "bad_response": Case(
+        [Reply(pieces=['{"a":1}'], tool=True, finish="tool_calls")], "wanted to call a tool", KEPT, RETRY
+    ),
+    "bad_response-packed": Case(
+        [Raw([b"xx"], headers=[("Content-Encoding", "br")])], "cannot be unpacked", KEPT, RETRY
+    ),
     "endless_reply": Case([Endless("and on " * 400)], "wrote past 200,000 characters", PARTIAL, RETRY),
 }
 
@@ -147,6 +166,25 @@ async def _helped(flaky: Visitor, peer: Peer, chat_id: str, page: Element) -> No
         body["model"] for body in peer.bodies() if "response_format" not in body and not body.get("tools")
     ]
     assert ("someone/other-model" in asked) == ("other_model" in fields)
+
+
+async def test_a_server_that_is_not_running_has_its_face_and_is_asked_again_once_it_runs(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    connection = {"base_url": f"http://127.0.0.1:{port}/v1", "narrative_model": "peer-model", "api_key": KEY}
+    async for lonely in visiting(tmp_path / "lonely", connection=connection, retries={"first_wait_s": 0.01}):
+        chat_id = await lonely.chat()
+        await lonely.say(chat_id, "Do you hear me?")
+        page = await lonely.get(f"/chats/{chat_id}")
+        face = page.one(cls="face")
+        assert face.attrs["data-code"] == "unavailable"
+        assert face.one(cls="face-what").text == f"Nothing answers at 127.0.0.1:{port}."
+        assert face.one(cls="face-means").text == KEPT
+        assert face.one(cls="face-next").text == "See that the model's server is running, then retry."
+        assert [button.text for button in face.all("button")] == [RETRY]
+        with Peer(default=Reply('*nods* "Mm-hm."'), port=port) as peer:
+            await _helped(lonely, peer, chat_id, page)
 
 
 async def test_too_many_requests_says_how_long_to_wait(flaky: Visitor, peer: Peer) -> None:

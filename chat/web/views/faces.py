@@ -49,6 +49,7 @@ _WAYS: dict[str, tuple[Way, str]] = {
     "wrong_address": ("settings", "base_url"),
     "web_page": ("settings", "base_url"),
     "refused": ("settings", "narrative_model"),
+    "invalid_request": ("settings", "connection"),
     "does_not_fit": ("settings", "connection"),
     "thoughts_only": ("settings", "reply_tokens"),
     "context_too_long": ("less", ""),
