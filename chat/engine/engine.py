@@ -356,7 +356,7 @@ class Engine:
 
     def running_reply(self, chat_id: str) -> RunningReply | None:
         run = self.runs.get(chat_id)
-        return RunningReply(run.reply_id, run.speaker, run.text) if run and run.speaker else None
+        return RunningReply(run.reply_id, run.speaker, run.text, run.model) if run and run.speaker else None
 
     def tell_if_idle(self, chat_id: str, status: Status, detail: str) -> None:
         """What is going on behind the story, for as long as no reply is being written."""

@@ -45,6 +45,8 @@ class RunningReply(NamedTuple):
     turn_id: str
     speaker: str
     text: str
+    model: str
+    """Empty until it is known which is asked."""
 
 
 @dataclass

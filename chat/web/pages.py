@@ -178,6 +178,7 @@ def frame(request: Request) -> dict[str, Any]:
         "fault": engine.store.fault,
         "is_damaged": isinstance(engine.store.fault, StoreDamaged),
         "is_demo": engine.is_demo,
+        "by_demo": False,
         "first_run": not engine.store.library.chats,
         "epoch": engine.hub.epoch,
         "face": engine.face,

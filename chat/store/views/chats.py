@@ -38,7 +38,8 @@ line (chat_id, parent_id, cut, reply_id) as (
 select c.id, c.title, c.bot_ids, c.you_id, c.continuity, c.branch_id, c.archived, c.created_at,
     coalesce(s.clock_at, ''), coalesce(p.name, ''),
     coalesce(t.speaker, ''), coalesce(substr(coalesce(v.text, t.text), 1, {_SNIPPET_CHARS}), ''),
-    coalesce(nullif(s.last_ts, ''), c.created_at), s.running_turn_id is not null
+    coalesce(nullif(s.last_ts, ''), c.created_at), s.running_turn_id is not null,
+    coalesce(t.model, '')
 from shown
 join chats c on c.id = shown.id
 left join chat_state s on s.chat_id = c.id
@@ -62,7 +63,9 @@ _NAMES = "select id, name from bots where id in (select value from json_each(?))
 
 
 class ChatLine(msgspec.Struct, frozen=True):
-    """One chat of the list. `clock_at` is story time, `last_ts` real time; `snippet` opens the last reply."""
+    """One chat of the list. `clock_at` is story time, `last_ts` real time; `snippet` opens the last reply, which
+    `model` wrote.
+    """
 
     chat: Chat
     bot_names: tuple[str, ...]
@@ -72,6 +75,7 @@ class ChatLine(msgspec.Struct, frozen=True):
     snippet: str
     last_ts: str
     is_running: bool
+    model: str
 
 
 async def chat_list(
@@ -87,7 +91,7 @@ async def chat_list(
 
 
 def _line(chat: Chat, names: dict[str, str], row: Row) -> ChatLine:
-    clock_at, place, speaker, snippet, last_ts, is_running = row
+    clock_at, place, speaker, snippet, last_ts, is_running, model = row
     return ChatLine(
         chat=chat,
         bot_names=tuple(names.get(bot_id, "") for bot_id in chat.bot_ids),
@@ -97,6 +101,7 @@ def _line(chat: Chat, names: dict[str, str], row: Row) -> ChatLine:
         snippet=snippet,
         last_ts=last_ts,
         is_running=bool(is_running),
+        model=model,
     )
 
 

@@ -23,7 +23,7 @@ _SAID_CHARS = 400
 _OF_CHAT = "where chat_id = ? order by rowid"
 _SAID = f"""
 select t.id, t.branch_id, t.step, t.role, t.speaker, substr(coalesce(v.text, t.text), 1, {_SAID_CHARS}),
-    substr(t.text, 1, {_SAID_CHARS}), t.at, t.scene_id, t.is_running
+    substr(t.text, 1, {_SAID_CHARS}), t.at, t.scene_id, t.is_running, t.model
 from turns t left join turn_versions v on {told.NEWEST}
 where t.chat_id = ? and t.branch_id = ? and t.step > ? and t.step <= ? order by t.step {{order}} limit ?
 """
@@ -56,6 +56,7 @@ class Said(NamedTuple):
     at: str
     scene_id: str
     is_running: bool
+    model: str
 
 
 class Landmarks(NamedTuple):
@@ -143,4 +144,4 @@ def _listed(ids: Iterable[str]) -> str:
 
 
 def _said(rows: Iterable[Row]) -> list[Said]:
-    return [Said._make((*row[:-1], bool(row[-1]))) for row in rows]
+    return [Said._make((*row[:-2], bool(row[-2]), row[-1])) for row in rows]

@@ -42,6 +42,7 @@ async def get_chats(request: Request) -> Response:
     view = {
         "chats": [chat | _with_bot(request, chat) for chat in map(item_json, chats)],
         "archived": archived,
+        "by_demo": any(chat.by_demo for chat in chats),
     }
     return await page(request, "pages/chats.html", {**view, "welcome": _welcome(request)})
 

@@ -11,6 +11,7 @@ from chat.domain.lineage import lineage_of, owner_of
 from chat.store import views
 from chat.web import story_time
 from chat.web.views import travel
+from chat.web.views.demo_words import is_by_demo
 from chat.web.views.map_nodes import StoryMap
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Moment(msgspec.Struct, frozen=True):
     place: str
     name: str
     words: str
+    by_demo: bool
     is_here: bool
     is_elsewhere: bool
     changes: list[str]
@@ -63,6 +65,7 @@ async def read_moment(engine: Engine, story: StoryMap, branch_id: str, step: int
         place=story.places.get(scene.id, "") if scene else "",
         name=library.name_of(said.speaker) if said else "",
         words=travel.snippet(said.text, _WORDS) if said else "",
+        by_demo=is_by_demo(said.model) if said else False,
         is_here=is_here,
         is_elsewhere=bool(impact.returning),
         changes=_changes(impact),

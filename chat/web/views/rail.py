@@ -12,6 +12,7 @@ from chat.domain.people import Person
 from chat.store import views
 from chat.store.views import ChatLine
 from chat.web import story_time
+from chat.web.views.demo_words import is_by_demo
 
 if TYPE_CHECKING:
     from chat.engine.engine import Engine
@@ -31,6 +32,7 @@ class ChatItem(NamedTuple):
     where: str
     snippet: str
     is_running: bool
+    by_demo: bool
 
 
 class RailView(msgspec.Struct, frozen=True):
@@ -67,6 +69,7 @@ def chat_item(line: ChatLine) -> ChatItem:
         where=where,
         snippet=_snippet(line.snippet),
         is_running=line.is_running,
+        by_demo=is_by_demo(line.model),
     )
 
 

@@ -12,6 +12,7 @@ from chat.domain.library import Library
 from chat.domain.turns import Turn
 from chat.domain.versions import CONTINUED, TurnVersion
 from chat.web.markup import render_turn
+from chat.web.views.demo_words import is_by_demo
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -32,6 +33,7 @@ class TurnEditor(msgspec.Struct, frozen=True):
     text: str
     version: int
     earlier: list[Version]
+    by_demo: bool
     newer: Markup | None = None
 
 
@@ -53,6 +55,7 @@ def turn_editor(
         text=now.text if typed is None else typed,
         version=versions[-1].event_id if versions else 0,
         earlier=told[-2::-1],
+        by_demo=is_by_demo(first.model),
         newer=now.html if is_stale else None,
     )
 

@@ -269,6 +269,7 @@ def _with_running(engine: Engine, chat_id: str, turns: list[Turn]) -> tuple[list
         speaker=running.speaker,
         text="",
         is_running=True,
+        model=running.model or engine.narrative_model(),
         scene_id=last.scene_id if last else "",
         at=last.at if last else "",
     )

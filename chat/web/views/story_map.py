@@ -10,6 +10,7 @@ from chat.domain.branching import TRUNK
 from chat.web import story_time
 from chat.web.portraits import speaker_hue
 from chat.web.views import map_ways, map_words
+from chat.web.views.demo_words import is_by_demo
 from chat.web.views.map_drawing import LEAD, TOP, Drawing, Spot, draw, shortened
 from chat.web.views.map_nodes import Node, StoryMap
 
@@ -67,6 +68,7 @@ class MapView(msgspec.Struct, frozen=True):
     pills: list[map_ways.Pill]
     rows: list[Row]
     links: list[tuple[str, str]]
+    by_demo: bool
     is_other: bool
     goes_before: bool
     goes_on: bool
@@ -90,6 +92,7 @@ def map_view(story: StoryMap, picked: tuple[str, int] | None = None) -> MapView:
         ],
         rows=[_row(story, spot.node) for spot in drawing.spots],
         links=map_ways.links(story),
+        by_demo=any(node.said and is_by_demo(node.said.model) for node in story.nodes.values()),
         is_other=story.look.along not in ("", story.chat.branch_id),
         goes_before=story.window.first > 1,
         goes_on=story.window.last < story.tree.end,

@@ -20,6 +20,7 @@ from chat.web import story_time
 from chat.web.markup import render_turn
 from chat.web.views import faces, travel
 from chat.web.views.checkpoint_marks import Mark
+from chat.web.views.demo_words import is_by_demo
 from chat.web.views.faces import Face, Server
 from chat.web.views.travel import Rewrite, Swipe
 
@@ -47,8 +48,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     `again` is what stands on the button that has it written anew, empty where there is none. `swipe` is there for a
     reply that is not the only one at its place, `rewrite` for one's own latest turn, `version` is the event that gave
-    it its present words, 0 for the first; `forgot` says who was reset right before it, `marks` are the checkpoints
-    that lie behind it.
+    it its present words, 0 for the first; `forgot` says who was reset right before it, `by_demo` that the demo
+    wrote it, `marks` are the checkpoints that lie behind it.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Entry(msgspec.Struct, frozen=True):
     rewrite: Rewrite | None = None
     forgot: Forgot | None = None
     is_edited: bool = False
+    by_demo: bool = False
     version: int = 0
     marks: Sequence[Mark] = ()
 
@@ -79,6 +81,11 @@ class TranscriptView(msgspec.Struct, frozen=True):
     newer: bool = False
     forgot: Forgot | None = None
     """Who was reset behind the last entry."""
+
+    @property
+    def by_demo(self) -> bool:
+        """Whether words of the demo's are among these."""
+        return any(entry.by_demo for entry in self.entries)
 
 
 def entries(
@@ -142,6 +149,7 @@ def _entry(
         name=library.name_of(turn.speaker),
         html=render_turn(running_text) if turn.is_running else _rendered(turn.text, turn.segments),
         is_running=turn.is_running,
+        by_demo=is_by_demo(turn.model),
         face=(shown := faces.face(turn, server)),
         again=_again(turn, shown) if server else "",
         can_continue=bool(server)

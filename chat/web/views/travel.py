@@ -11,6 +11,7 @@ from chat.domain.library import Library
 from chat.domain.turns import Turn
 from chat.store.views import Alternative
 from chat.web.failures import Notice, Offer
+from chat.web.views.demo_words import is_by_demo
 
 if TYPE_CHECKING:
     from chat.engine.impact import FeelingLost, Impact
@@ -47,6 +48,7 @@ class GoingBack(msgspec.Struct, frozen=True):
     snippet: str
     losses: list[str]
     is_there: bool
+    by_demo: bool
 
 
 def swipe(turn: Turn, among: Sequence[Alternative]) -> Swipe | None:
@@ -73,7 +75,10 @@ def rewrites(turns: Sequence[Turn]) -> dict[str, Rewrite]:
 
 def going_back(turn: Turn, library: Library, impact: Impact) -> GoingBack:
     words = snippet(turn.text)
-    return GoingBack(turn.id, library.name_of(turn.speaker), words, losses(impact), not impact.events)
+    by_demo = is_by_demo(turn.model)
+    return GoingBack(
+        turn.id, library.name_of(turn.speaker), words, losses(impact), not impact.events, by_demo
+    )
 
 
 def snippet(text: str, most: int = _SNIPPET_CHARS) -> str:
