@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chat.errors import StoreError
 from chat.observe import get_logger
+from chat.store import snapshots
 from chat.store.snapshots import Moment
 from chat.store.state import Commit
 
@@ -75,16 +76,19 @@ class Snapshots:
 
     def _committed(self, commit: Commit) -> None:
         now_s = self._engine.clock.monotonic_s()
-        for stream in (event.stream for event in commit.events):
-            if stream.startswith("chat:"):
-                since = self._since.setdefault(stream.removeprefix("chat:"), Since(at_s=now_s))
-                since.events += 1
+        for event in commit.events:
+            if event.stream.startswith("chat:"):
+                chat_id = event.stream.removeprefix("chat:")
+                if chat_id not in self._since:
+                    self._since[chat_id] = Since(at_s=now_s)
+                    self._begin(self._count_before(chat_id, event.id))
+                self._since[chat_id].events += 1
         self._take_due()
 
     def _take_due(self) -> None:
         now_s = self._engine.clock.monotonic_s()
         for chat_id, since in self._since.items():
-            many = since.events >= max(EVENTS, since.rows // _ROWS_AN_EVENT)
+            many = since.events >= _spacing(since.rows)
             if many or (since.events and now_s - since.at_s >= SECONDS):
                 since.events, since.at_s = 0, now_s
                 self._begin(self._take(chat_id, since))
@@ -98,6 +102,19 @@ class Snapshots:
         task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+    async def _count_before(self, chat_id: str, first_id: int) -> None:
+        """Add what happened before this start, or a story that is played a little at a time never has a snapshot."""
+        settings = self._engine.settings
+        try:
+            async with self._one_at_a_time:
+                found = await asyncio.to_thread(snapshots.since, settings, chat_id, first_id, _spacing)
+        except (StoreError, OSError) as problem:
+            log.warning("snapshots_not_looked_at", error_type=type(problem).__name__)
+            return
+        since = self._since[chat_id]
+        since.events, since.rows = since.events + found[0], max(since.rows, found[1])
+        self._take_due()
 
     async def _take(self, chat_id: str, since: Since) -> None:
         async with self._one_at_a_time:
@@ -116,6 +133,10 @@ class Snapshots:
             _tell(problem)
             return 0
         return header.rows if header else 0
+
+
+def _spacing(rows: int) -> int:
+    return max(EVENTS, rows // _ROWS_AN_EVENT)
 
 
 def _tell(problem: Exception) -> None:

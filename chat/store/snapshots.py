@@ -34,6 +34,7 @@ _SELECTED = "select branch_id from chats where id = ?"
 _FETCHED = 2_000
 _COUNT = "select count(*) from {} where chat_id = ?"
 _UNDO = "select first_event_id, images from undo_rows where chat_id = ? order by first_event_id"
+_SINCE = "select count(*) from (select 1 from event_log where stream = ? and id > ? and id < ? limit ?)"
 _PUT_UNDO = "insert into undo_rows (chat_id, first_event_id, images) values (?, ?, ?)"
 
 
@@ -78,14 +79,22 @@ class Snapshots:
                     or header.fingerprint != fingerprint
                 ):
                     continue
-                if log.hash_of(conn, header.head_id) != bytes.fromhex(header.head_hash):
-                    raise UnusableSnapshot("it is of another log")
-                if log.erased_since(conn, header.head_id):
-                    raise UnusableSnapshot("words were erased since")
+                _must_be_of(conn, header)
                 if is_shared(header):
                     return path, header
             except (UnusableSnapshot, OSError, ValueError) as problem:
                 self.leave_aside(path, problem)
+        return None
+
+    def newest(self, conn: sqlite3.Connection, chat_id: str) -> Header | None:
+        """The newest that was taken now and then and can be used. Looks at names and headers, and changes nothing."""
+        (_, fingerprint) = conn.execute(_PROJECTOR).fetchone()
+        for path in sorted(_named(self._folder, chat_id), key=_head_id, reverse=True):
+            with suppress(UnusableSnapshot, OSError, ValueError):
+                header = snapshot_file.read_header(path)
+                _must_be_of(conn, header)
+                if (header.chat_id, header.fingerprint) == (chat_id, fingerprint):
+                    return header
         return None
 
     def leave_aside(self, path: Path, problem: Exception) -> None:
@@ -96,14 +105,10 @@ class Snapshots:
             path.unlink()
 
     def _of(self, chat_id: str) -> list[Path]:
-        found: list[Path] = []
-        for folder in (self._folder, self.rewind_folder):
-            if folder.is_dir():
-                found += folder.glob(f"{_of_chat(chat_id)}-*{_ENDING}")
-        return found
+        return [*_named(self._folder, chat_id), *_named(self.rewind_folder, chat_id)]
 
     def _thin(self, folder: Path, chat_id: str, *, newest_only: bool) -> None:
-        paths = sorted(folder.glob(f"{_of_chat(chat_id)}-*{_ENDING}"), key=_head_id)
+        paths = sorted(_named(folder, chat_id), key=_head_id)
         while len(paths) > KEPT:
             paths.pop(0 if newest_only else _least_missed([_head_id(path) for path in paths])).unlink(
                 missing_ok=True
@@ -122,6 +127,22 @@ class Moment:
 
     def close(self) -> None:
         self.conn.close()
+
+
+def since(settings: Settings, chat_id: str, before_id: int, most: Callable[[int], int]) -> tuple[int, int]:
+    """How many events a chat has between its newest snapshot and an event, and how many rows that snapshot has.
+
+    Counts no further than `most` allows for so many rows: never more than lies between two snapshots.
+    """
+    moment = Moment(settings.db_path)
+    try:
+        with connections.translated():
+            header = Snapshots(settings.snapshots_dir).newest(moment.conn, chat_id)
+            head_id, rows = (header.head_id, header.rows) if header else (0, 0)
+            given = (chat_stream(chat_id), head_id, before_id, most(rows))
+            return moment.conn.execute(_SINCE, given).fetchone()[0], rows
+    finally:
+        moment.close()
 
 
 def restore(conn: sqlite3.Connection, path: Path, chat_id: str) -> None:
@@ -188,6 +209,17 @@ def delete_all(settings: Settings) -> int:
 def sweep(settings: Settings) -> None:
     """Clear up what a kill left half written. Only for the holder of the folder's lock."""
     _delete(path for path in _all(settings) if path.suffix != _ENDING)
+
+
+def _must_be_of(conn: sqlite3.Connection, header: Header) -> None:
+    if log.hash_of(conn, header.head_id) != bytes.fromhex(header.head_hash):
+        raise UnusableSnapshot("it is of another log")
+    if log.erased_since(conn, header.head_id):
+        raise UnusableSnapshot("words were erased since")
+
+
+def _named(folder: Path, chat_id: str) -> list[Path]:
+    return list(folder.glob(f"{_of_chat(chat_id)}-*{_ENDING}")) if folder.is_dir() else []
 
 
 def _all(settings: Settings) -> list[Path]:

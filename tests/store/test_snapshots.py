@@ -54,6 +54,29 @@ async def test_a_far_jump_goes_on_from_the_latest_snapshot_that_fits(told: Store
     assert told._live.worlds["a"].state.head_step == 8
 
 
+async def test_what_a_chat_has_since_its_newest_good_snapshot_is_counted_and_no_further_than_asked(
+    told: Store,
+) -> None:
+    def since(chat: str = "a", most: int = 1000) -> int:
+        before_id = log.head(told._live.conn).id
+        return snapshots.since(told._settings, chat, before_id + 1, lambda rows: most)[0]
+
+    everything, of_the_other = since(), since("b")
+    old = await take(told)
+    await told.execute(lambda state: stories.exchange("a", "a-1", 7, "Later."))
+    later = since()
+    assert 0 < later < everything
+    assert (since(most=1), since("b")) == (1, of_the_other)
+    new = await take(told)
+    await take(told, before_rewind=True)
+    assert since() == 0
+    new.write_bytes(b"no snapshot")
+    assert since() == later
+    old.unlink()
+    assert since() == everything + later
+    assert new.exists(), "looking changes nothing"
+
+
 async def test_going_back_a_little_is_near_again_after_a_snapshot(told: Store, folded: list[str]) -> None:
     await take(told)
     await far_away_and_back(told)
