@@ -11,13 +11,16 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from chat.clock import Clock
 from chat.errors import AlreadyRunning, ChatError, NotFound
 from chat.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from chat.engine.erasing import Left
 
 app = typer.Typer(
     add_completion=False,
@@ -217,9 +220,9 @@ def purge(
     if not yes and typer.prompt("This cannot be undone. Type purge to go on", err=True) != "purge":
         raise typer.Exit(EXIT_FOUND)
     chosen = [one.chat_id for one in due]
-    purging.purge(settings, clock, chosen, _stages(), traces=traces, copies=copies)
+    left = purging.purge(settings, clock, chosen, _stages(), traces=traces, copies=copies)
     if not as_json:
-        typer.echo("The words are gone from every file" + (" and backup." if copies else " but the backups."))
+        typer.echo(_purged_lines(left))
 
 
 def _settings(**given: Any) -> Settings:
@@ -271,6 +274,18 @@ def _backup_line(row: dict[str, Any]) -> str:
 
 def _due_line(row: dict[str, Any]) -> str:
     return f"{row['chat_id']}  put away {row['days']} days ago, {row['turns']} turns  {row['title']}"
+
+
+def _purged_lines(left: Left) -> str:
+    but = ["the backups"] if left.backups else []
+    but += [f"what was damaged and set aside: {', '.join(left.damaged)}"] if left.damaged else []
+    rest = f" but {' and '.join(but)}." if but else " and backup."
+    lines = [f"The words are gone from every file{rest}"]
+    if left.foreign:
+        lines.append(
+            f"Not made by this program, so not looked into: {', '.join(left.foreign)}, among the backups."
+        )
+    return "\n".join(lines)
 
 
 def _preview_lines(row: dict[str, Any]) -> str:

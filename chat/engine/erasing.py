@@ -80,6 +80,22 @@ class Outlook(msgspec.Struct, frozen=True):
     hindrance: str = ""
 
 
+class Left(msgspec.Struct, frozen=True):
+    """What may still hold words that were deleted for good: how many backups, and the files that are nobody's backup.
+
+    `damaged` are the files of databases that were set aside, `foreign` those among the backups that this program did
+    not make; what is in these is not known.
+    """
+
+    backups: int = 0
+    damaged: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return self.backups + len(self.damaged) + len(self.foreign)
+
+
 class Erasing:
     """`stage` says what is being done in a few words, and is empty when nothing is. Lives on the event loop."""
 
@@ -88,8 +104,8 @@ class Erasing:
         self.stage = ""
         self.problem: ChatError | None = None
         """Why the last one could not be done, or not wholly."""
-        self.copies_left: int | None = None
-        """How many copies still hold what was erased last; None when nothing was since the start."""
+        self.left: Left | None = None
+        """What may still hold what was erased last; None when nothing was since the start."""
 
     async def outlook(self, wanted: Wanted) -> Outlook:
         """What would go, and what went over into other chats. Raises NotFound."""
@@ -115,7 +131,7 @@ class Erasing:
             if back_up:
                 self.stage = "backing up first"
                 await back_up_first(engine.settings, engine.clock, wanted)
-            kept = await engine.store.copies(with_their_chats(wanted, engine.store.library))
+            left = await left_by(engine.store, engine.settings, wanted)
             self.stage = "taking the words out of the log and every table"
             await self._out_of_the_log(wanted)
             await engine.snapshots.idle()  # what is being written could still hold them
@@ -125,7 +141,7 @@ class Erasing:
             if wanted.copies:
                 self.stage = "making a new backup"
                 await back_up_after(engine.settings, engine.clock)
-            self.copies_left = len(kept.others) if wanted.copies else sum(map(len, kept))
+            self.left = left
         except ChatError as problem:
             self.problem = problem
             log.warning("erasing_failed", code=problem.code)
@@ -186,6 +202,17 @@ async def _hindrance(store: Store, wanted: Wanted) -> str:
     except Refused as refused:
         return f"{refused.message} {refused.next_step}"
     return ""
+
+
+async def left_by(store: Store, settings: Settings, wanted: Wanted) -> Left:
+    """What a deletion leaves alone and may hold it still. To be asked before it is done, after its backup is made."""
+    kept = await store.copies(with_their_chats(wanted, store.library))
+    foreign = tuple(one.name for one in kept.others)
+    if wanted.copies:
+        return Left(foreign=foreign)
+    here = settings.db_path.parent
+    damaged = tuple(str(path.relative_to(here)) for path in kept.damaged)
+    return Left(len(kept.ours), damaged, foreign)
 
 
 async def back_up_first(settings: Settings, clock: Clock, wanted: Wanted) -> Backup | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from chat.clock import Clock
-from chat.engine.erasing import back_up_after, back_up_first, out_of_the_files
+from chat.engine.erasing import Left, back_up_after, back_up_first, left_by, out_of_the_files
 from chat.settings import Settings
 from chat.store import views
 from chat.store.erase import Wanted
@@ -34,10 +34,13 @@ def due(settings: Settings, clock: Clock, days: int) -> list[Due]:
 
 def purge(
     settings: Settings, clock: Clock, chat_ids: Sequence[str], tell: Tell, *, traces: bool, copies: bool
-) -> None:
-    """Delete chats for good. `traces`: also what of them went over into others. Raises AlreadyRunning, StoreError."""
+) -> Left:
+    """Delete chats for good; what may still hold them. `traces`: also what of them went over into others.
+
+    Raises AlreadyRunning, StoreError.
+    """
     wanted = Wanted(chat_ids=tuple(chat_ids), feelings=traces, told=traces, copies=copies)
-    asyncio.run(_purge(settings, clock, wanted, tell))
+    return asyncio.run(_purge(settings, clock, wanted, tell))
 
 
 async def found(settings: Settings, clock: Clock, days: int) -> list[Due]:
@@ -61,16 +64,18 @@ def _days(since: str, now: datetime) -> int:
     return int((now - datetime.fromisoformat(since)).total_seconds() // _DAY_S)
 
 
-async def _purge(settings: Settings, clock: Clock, wanted: Wanted, tell: Tell) -> None:
+async def _purge(settings: Settings, clock: Clock, wanted: Wanted, tell: Tell) -> Left:
     store = await Store.open(settings, clock)
     try:
         tell("backing up first")
         await back_up_first(settings, clock, wanted)
+        left = await left_by(store, settings, wanted)
         tell("taking the words out of the log and every table")
         await store.erase(wanted)
         await out_of_the_files(store, settings, tell)
         if wanted.copies:
             tell("making a new backup")
             await back_up_after(settings, clock)
+        return left
     finally:
         await store.close()

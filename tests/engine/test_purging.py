@@ -76,10 +76,22 @@ def test_it_asks_first_and_then_no_file_but_the_backup_holds_a_word(shelf: Setti
     assert verify(shelf) == []
 
 
+def test_what_else_may_hold_a_word_is_named_at_the_end(shelf: Settings) -> None:
+    aside = shelf.db_path.with_name("chat.db-wal.damaged-2026-01-01T000000Z")
+    aside.write_text(CANARY)
+    shelf.backups_dir.mkdir(exist_ok=True)
+    (shelf.backups_dir / "from elsewhere.db").write_text(CANARY)
+    said = run(shelf, "--days", "0", "--yes").stdout
+    assert f"every file but the backups and what was damaged and set aside: {aside.name}." in said
+    assert "Not made by this program, so not looked into: from elsewhere, among the backups." in said
+    assert holding(shelf, CANARY) == [aside.name]
+
+
 def test_backups_and_what_went_over_into_others_go_too_when_that_is_wanted(shelf: Settings) -> None:
     backup.make(shelf, Clock(), "daily")
     answer = run(shelf, "--days", "0", "--yes", "--traces", "--copies")
     assert answer.exit_code == 0, answer.output
+    assert answer.stdout.endswith("The words are gone from every file and backup.\n")
     assert (holding(shelf, CANARY), holding(shelf, CARRIED)) == ([], [])
     assert [one.manifest.reason for one in backup.listing(shelf) if one.manifest] == ["after-delete"]
     assert verify(shelf) == []

@@ -128,7 +128,7 @@ async def test_without_script_the_page_says_what_goes_and_takes_the_typed_name(c
     assert (answer.status_code, answer.headers["location"]) == (303, "/deleting")
     shown = (await connected.get("/deleting")).text
     assert "The words are gone" in shown
-    assert "1 backup or copy made before still holds them" in shown
+    assert "1 backup made before still holds them" in shown
     assert set(connected.engine.store.library.chats) == {other}
     assert other_bot in connected.engine.store.library.bots
     assert holding(connected.engine.settings) == []
@@ -150,6 +150,31 @@ async def test_copies_go_too_when_that_is_ticked(connected: Visitor) -> None:
     assert "No backup holds them." in (await connected.get("/deleting")).text
     (kept,) = (await connected.json("/backups"))["backups"]
     assert (kept["reason"], kept["verified"]) == ("after-delete", True)
+
+
+async def test_what_else_may_hold_the_words_is_named_when_they_are_gone(connected: Visitor) -> None:
+    _, chat, _, other = await played(connected)
+    settings = connected.engine.settings
+    aside = settings.db_path.with_name("chat.db.damaged-2026-01-01T000000Z")
+    aside.write_text(WORD)
+    settings.backups_dir.mkdir(exist_ok=True)
+    (settings.backups_dir / "from elsewhere.db").write_text(WORD)
+    await connected.post(f"/chats/{chat}/delete", name=f"The {WORD}")
+    shown = (await connected.get("/deleting")).text
+    assert "every file but those named here" in shown
+    assert "No backup holds them." in shown
+    assert f"may hold them until you delete it: {aside.name}, in" in shown
+    assert "What is in 1 file this program did not make is not known: from elsewhere, in" in shown
+    said = await connected.json("/deleting")
+    assert said["left"] == {"backups": 0, "damaged": [aside.name], "foreign": ["from elsewhere"]}
+    assert said["copies_left"] == 2
+    assert holding(settings) == ["chat.db", aside.name], "the bot is still there, and plays it"
+    title = connected.engine.store.library.chats[other].title
+    await connected.post(f"/chats/{other}/delete", name=title, copies="on")
+    shown = (await connected.get("/deleting")).text
+    assert "not known: from elsewhere, in" in shown
+    assert "damaged" not in shown
+    assert not aside.exists()
 
 
 async def test_the_list_of_backups_says_which_still_hold_what_was_deleted(connected: Visitor) -> None:

@@ -67,14 +67,19 @@ async def get_deleting(request: Request) -> Response:
         problem = (
             {"code": erasing.problem.code, "message": erasing.problem.message} if erasing.problem else None
         )
-        told = {"stage": erasing.stage, "problem": problem, "copies_left": erasing.copies_left}
-        return json_response(told)
+        left = {
+            "copies_left": erasing.left and erasing.left.count,
+            "left": msgspec.to_builtins(erasing.left),
+        }
+        return json_response({"stage": erasing.stage, "problem": problem, **left})
     if is_htmx(request):
         if erasing.stage:
             return part(request, ("_erase_progress.html", {"stage": erasing.stage}))
         return see_other(request, "/deleting")
     notice = Notice.of(erasing.problem) if erasing.problem and not erasing.stage else None
-    view = {"stage": erasing.stage, "notice": notice, "copies": erasing.copies_left}
+    settings = engine_of(request).settings
+    folders = {"damaged": str(settings.db_path.parent), "foreign": str(settings.backups_dir)}
+    view = {"stage": erasing.stage, "notice": notice, "left": erasing.left, "folders": folders}
     return await page(request, "pages/deleting.html", view)
 
 
