@@ -14,11 +14,11 @@ from chat.domain.exchange import Ending, Moment
 from chat.domain.history import RETRY
 from chat.domain.lineage import is_visible
 from chat.domain.turns import Turn, is_spoken
-from chat.engine import continuing, digest, scenes
+from chat.engine import continuing, digest, rewording, scenes
 from chat.engine.entry import UNANSWERED_MAX
 from chat.engine.hearing import segments_of
 from chat.engine.scenes import Closed
-from chat.engine.turn import interrupted, unstarted
+from chat.engine.turn import INTERRUPTED_CODE, interrupted, unstarted
 from chat.errors import ChatError
 from chat.observe import get_logger
 from chat.store import views
@@ -45,9 +45,7 @@ async def recover(engine: Engine) -> int:
     for started in open_ones:
         await continuing.close(engine, started)
     for turn_id in engine.store.journals():
-        rest = engine.store.reply_journal(turn_id)
-        rest.read()  # what cannot be read now is not removed either
-        rest.remove()
+        await _take_up_words(engine, turn_id)
     kinds = (UserTurn.kind, BranchSelected.kind, SceneClosed.kind)
     async with engine.store.reading() as reader:
         recent = await views.events_of_kinds(reader, engine.store.head - LOOKED_BACK, kinds)
@@ -56,6 +54,42 @@ async def recover(engine: Engine) -> int:
     await _finish_digests(engine)
     await finish_scenes(engine, recent)
     return len(left) + len(open_ones)
+
+
+async def _take_up_words(engine: Engine, turn_id: str) -> None:
+    """What is left of a reply's file. Where it could not be read when the reply was closed, its words come after all.
+
+    It is removed when the log has what is to be kept of it. It stays while it cannot be read, while its reply stands on
+    another line, and where somebody has put that into other words: nobody has seen these yet.
+    """
+    journal = engine.store.reply_journal(turn_id)
+    text = journal.read().strip()
+    if journal.is_unreadable:
+        return
+    async with engine.store.reading() as reader:
+        turn = await views.turn(reader, turn_id)
+        versions = (await views.versions(reader, [turn_id])).get(turn_id, [])
+    told = [turn.text, *(one.text for one in versions)] if turn else []
+    is_kept = any(text in one for one in told)
+    if turn and not is_kept and turn.error_code == INTERRUPTED_CODE and text.startswith(turn.text):
+        is_kept = await _put_back(engine, turn, text)
+    elif versions and not is_kept:
+        log.warning("reply_words_wait", turn_id=turn_id)
+    else:
+        is_kept = True
+    if is_kept:
+        journal.remove()
+
+
+async def _put_back(engine: Engine, turn: Turn, text: str) -> bool:
+    """Words for a reply that was closed without them; False when they have to wait for another start."""
+    try:
+        await rewording.edit(engine, turn.chat_id, turn.id, text)
+    except ChatError as problem:
+        log.warning("reply_words_wait", chat_id=turn.chat_id, turn_id=turn.id, code=problem.code)
+        return False
+    log.info("reply_words_recovered", chat_id=turn.chat_id, turn_id=turn.id, kept_chars=len(text))
+    return True
 
 
 def _asked_in(event: Event) -> str:

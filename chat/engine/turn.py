@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chat.engine.narrate import Told
 
 log = get_logger(__name__)
+INTERRUPTED_CODE = "interrupted"
 
 
 class Unstored(NamedTuple):
@@ -245,7 +246,7 @@ def interrupted(model: str, text: str, segments: tuple[Segment, ...]) -> Ending:
         segments=segments,
         truncated=True,
         stop_reason="error",
-        error_code="interrupted",
+        error_code=INTERRUPTED_CODE,
         error_message=INTERRUPTED.message,
         error_next_step=INTERRUPTED.next_step,
         model=model,

@@ -25,7 +25,8 @@ class ReplyJournal:
             raise NotFound("There is no such turn.")
         self._path = folder / f"{turn_id}{_SUFFIX}"
         self._fd: int | None = None
-        self._is_unreadable = False
+        self.is_unreadable = False
+        """The last `read` failed: there may be words in it."""
 
     def append(self, text: str) -> None:
         """Add text, all of it or nothing. What no file can hold (half an emoji) is kept as a question mark."""
@@ -50,7 +51,7 @@ class ReplyJournal:
         except FileNotFoundError:
             return ""
         except OSError as problem:
-            self._is_unreadable = True
+            self.is_unreadable = True
             log.error("reply_journal_unreadable", turn_id=self._path.stem, error_type=type(problem).__name__)
             return ""
 
@@ -61,7 +62,7 @@ class ReplyJournal:
 
     def remove(self) -> None:
         self.close()
-        if not self._is_unreadable:
+        if not self.is_unreadable:
             self._path.unlink(missing_ok=True)
 
 

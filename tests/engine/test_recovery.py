@@ -176,25 +176,55 @@ async def test_text_is_in_the_journal_soon_after_it_came_although_no_more_follow
     assert not journal.exists()
 
 
-async def test_a_text_that_cannot_be_read_now_is_not_thrown_away(settings: Settings) -> None:
+async def begun_and_left(stage: Stage) -> str:
+    """A reply that the log says began, and no more, as a kill leaves it; returns its turn id."""
+    engine, chat_id = stage.engine, stage.first
+    reply_id = engine.clock.new_id()
+    await only_say(engine, chat_id, "Are you there?")
+
+    def begun(state: State) -> list[NewEvent]:
+        chat = state.library.chats[chat_id]
+        moment = exchange.next_moment(state.world(chat_id), chat)
+        return unstarted(chat_id, moment, reply_id, chat.bot_ids[0], None)
+
+    await engine.store.execute(begun, caused_by=reply_id)
+    return reply_id
+
+
+async def test_a_text_that_cannot_be_read_now_comes_when_it_can(settings: Settings) -> None:
     """A failed read never leads to a write: the reply is closed without it, and the file stays where it is."""
     async with on_stage(settings) as stage:
-        engine, chat_id = stage.engine, stage.first
-        reply_id = engine.clock.new_id()
-        await only_say(engine, chat_id, "Are you there?")
-
-        def begun(state: State) -> list[NewEvent]:
-            chat = state.library.chats[chat_id]
-            moment = exchange.next_moment(state.world(chat_id), chat)
-            return unstarted(chat_id, moment, reply_id, chat.bot_ids[0], None)
-
-        await engine.store.execute(begun, caused_by=reply_id)
+        reply_id = await begun_and_left(stage)
     unreadable = settings.running_dir / f"{reply_id}.txt"
     unreadable.mkdir()
     async with on_stage(settings) as stage:
         reply = await stage.turn(reply_id)
         assert (reply.error_code, reply.text) == ("interrupted", "")
     assert unreadable.exists()
+    unreadable.rmdir()
+    unreadable.write_text('*nods* "I am he', "utf-8")
+    for _ in range(2):
+        async with on_stage(settings) as stage:
+            reply = await stage.turn(reply_id)
+            assert reply.text == '*nods* "I am he'
+            assert not unreadable.exists()
+            told = await stage.turns()
+    assert [turn.text for turn in told].count('*nods* "I am he') == 1
+
+
+async def test_the_file_of_a_reply_that_was_put_into_other_words_stays(settings: Settings) -> None:
+    """Whoever wrote something there meant it; and the words nobody has seen are not thrown away for it."""
+    async with on_stage(settings) as stage:
+        reply_id = await begun_and_left(stage)
+    left = settings.running_dir / f"{reply_id}.txt"
+    left.mkdir()
+    async with on_stage(settings) as stage:
+        await stage.engine.edit_turn(stage.first, reply_id, "She says nothing.")
+    left.rmdir()
+    left.write_text("Something else", "utf-8")
+    async with on_stage(settings) as stage:
+        assert (await stage.turn(reply_id)).text == "She says nothing."
+        assert left.read_text("utf-8") == "Something else"
 
 
 async def test_an_aside_that_was_made_into_words_waits_for_no_reply_and_a_start_adds_none(
