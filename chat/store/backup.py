@@ -32,6 +32,7 @@ from chat.store.heads import compare_heads, gone
 from chat.store.trial import Trial
 
 KEPT = 14
+_DATE = len("2026-01-31")
 _ALL_PAGES = -1
 """In one step: a copy in steps starts over at every write beside it and may never end."""
 
@@ -188,9 +189,14 @@ def _must_have_room(settings: Settings) -> None:
 
 
 def _make_room(folder: BackupFolder, spared: set[str]) -> None:
-    """Keep the last fourteen of our own, by number and not by date, and the last verified one in any case."""
+    """Keep the last fourteen of our own, the last of each of fourteen days, so that a day of many takes none of those,
+    and the last verified one in any case; by number and not by date."""
     ours = [one for one in folder.backups() if one.manifest]
-    kept = {one.name for one in ours[:KEPT]} | spared
+    by_day: dict[str, str] = {}
+    for one in ours:
+        if one.manifest and len(by_day) < KEPT:
+            by_day.setdefault(one.manifest.created_at[:_DATE], one.name)
+    kept = {one.name for one in ours[:KEPT]} | set(by_day.values()) | spared
     kept |= {
         one.name
         for one in ours

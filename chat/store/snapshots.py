@@ -98,11 +98,13 @@ class Snapshots:
         return None
 
     def leave_aside(self, path: Path, problem: Exception) -> None:
-        """A snapshot that cannot be used is no loss: it goes, and the log is folded instead."""
+        """A snapshot that cannot be used is no loss: it goes, and the log is folded instead. One that only could not be
+        read this time stays: a failed read leads to no write."""
         why = str(problem) if isinstance(problem, UnusableSnapshot) else type(problem).__name__
         logged.warning("snapshot_left_aside", file=path.name, why=why)
-        with suppress(OSError):
-            path.unlink()
+        if not isinstance(problem, OSError):
+            with suppress(OSError):
+                path.unlink()
 
     def _of(self, chat_id: str) -> list[Path]:
         return [*_named(self._folder, chat_id), *_named(self.rewind_folder, chat_id)]

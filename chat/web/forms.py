@@ -37,8 +37,9 @@ class Fields:
         """The value of a one-line field, without blanks around it."""
         return " ".join(self.text(name, default).split("\n")).strip()
 
-    def flag(self, name: str) -> bool:
-        return self._values.get(name, "").lower() in ("on", "true", "1", "yes")
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """`default` is for a field that was not posted, which is also what a browser makes of an empty checkbox."""
+        return self._values.get(name, "on" if default else "").lower() in ("on", "true", "1", "yes")
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number held within its range; what is no number is the default."""

@@ -231,7 +231,17 @@ async def test_a_clock_years_ahead_takes_no_backup_away(told: Store, settings: S
     ahead = [make(settings, clock=Clock(now=lambda: today + timedelta(days=20_000))) for _ in range(2)]
     back = make(settings, clock=Clock(now=lambda: today + timedelta(days=13)))
     names = [one.name for one in backup.listing(settings)]
-    assert names == [one.name for one in [back, *reversed(ahead), *reversed(made[1:])]]
+    assert names == [one.name for one in [back, *reversed(ahead), *reversed(made)]]
+
+
+async def test_a_day_of_many_backups_takes_none_of_the_days_before_it(
+    told: Store, settings: Settings
+) -> None:
+    first = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    daily = [make(settings, clock=Clock(now=lambda d=d: first + timedelta(days=d))) for d in range(16)]
+    pressed = [make(settings, clock=Clock(now=lambda: first + timedelta(days=15))) for _ in range(17)]
+    names = [one.name for one in backup.listing(settings)]
+    assert names == [one.name for one in [*reversed(pressed[3:]), *reversed(daily[2:15])]]
 
 
 async def test_the_last_verified_one_is_never_taken_away(told: Store, settings: Settings) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import structlog
@@ -83,6 +85,26 @@ async def test_going_back_a_little_is_near_again_after_a_snapshot(told: Store, f
     folded.clear()
     await told.execute(lambda state: stories.forked("a", "a-3", "a-1", 4))
     assert folded == []
+
+
+async def test_a_snapshot_that_cannot_be_read_now_is_there_when_it_can(
+    told: Store, folded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed read never leads to a write: the log is folded instead, and the file is left as it is."""
+    path = await take(told)
+    before = rows(told._live.conn)
+
+    def fails(_: Path) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot_file, "read_header", fails)
+        assert await far_away_and_back(told) == before
+    assert folded == ["anew", "anew"]
+    folded.clear()
+    assert path.exists()
+    assert await far_away_and_back(told) == before
+    assert "snapshot" in folded
 
 
 @pytest.mark.parametrize(

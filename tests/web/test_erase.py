@@ -193,6 +193,21 @@ async def test_the_list_of_backups_says_which_still_hold_what_was_deleted(connec
     assert (await connected.get("/backups")).text.count("words that you deleted for good later") == 2
 
 
+async def test_a_backup_comes_before_unless_it_is_refused(connected: Visitor) -> None:
+    """Also for a script that has never heard of it; an empty checkbox of the page refuses it."""
+    one, two = await connected.chat(title="The ferry"), await connected.chat(title="The pier")
+    page = (await connected.client.get(f"/chats/{one}/delete")).text
+    assert page.index('name="back_up" value="off"') < page.index('name="back_up" type="checkbox" checked')
+    answer = await connected.post(f"/chats/{one}/delete", JSON, name="The ferry", back_up="off")
+    assert answer.status_code == 200, answer.text
+    reasons = [one["reason"] for one in (await connected.json("/backups"))["backups"]]
+    assert "before-delete" not in reasons
+    answer = await connected.post(f"/chats/{two}/delete", JSON, name="The pier")
+    assert answer.status_code == 200, answer.text
+    (kept, *_) = (await connected.json("/backups"))["backups"]
+    assert "before-delete" in kept["name"]
+
+
 async def test_a_reply_that_is_being_written_is_not_deleted_by_the_way(
     connected: Visitor, peer: Peer
 ) -> None:

@@ -31,7 +31,7 @@ async def get_delete_chat(request: Request, chat_id: str) -> Response:
 
 @router.post("/chats/{chat_id}/delete")
 async def post_delete_chat(request: Request, chat_id: str) -> Response:
-    """Deletes a chat for good (`name`: its title as typed; `feelings`, `told`, `copies`, `back_up`)."""
+    """Deletes a chat for good (`name`: its title; `feelings`, `told`, `copies`; `back_up`: done unless `off`)."""
     return await _delete(request, Wanted(chat_ids=(chat_id,)))
 
 
@@ -43,7 +43,7 @@ async def get_delete_bot(request: Request, bot_id: str) -> Response:
 
 @router.post("/bots/{bot_id}/delete")
 async def post_delete_bot(request: Request, bot_id: str) -> Response:
-    """Deletes a bot and its chats for good (`name` as typed; `feelings`, `told`, `copies`, `back_up`)."""
+    """Deletes a bot and its chats for good (`name` as typed, and what `post_delete_chat` takes)."""
     return await _delete(request, Wanted(bot_ids=(bot_id,)))
 
 
@@ -55,7 +55,7 @@ async def get_delete_persona(request: Request, you_id: str) -> Response:
 
 @router.post("/settings/personas/{you_id}/delete")
 async def post_delete_persona(request: Request, you_id: str) -> Response:
-    """Deletes a persona that no story has words of (`name` as typed; `copies`, `back_up`)."""
+    """Deletes a persona that no story has words of (`name` as typed; `copies`; `back_up`: done unless `off`)."""
     return await _delete(request, Wanted(you_ids=(you_id,)))
 
 
@@ -162,7 +162,9 @@ def _place(wanted: Wanted) -> tuple[str, str, str]:
 
 
 def _form(fields: Fields) -> dict[str, Any]:
-    return {"name": fields.line("name")} | {one: fields.flag(one) for one in _TICKS}
+    """A backup is made before unless that is refused: the form sends `off` before its checkbox."""
+    ticks = {one: fields.flag(one, default=one == "back_up") for one in _TICKS}
+    return {"name": fields.line("name")} | ticks
 
 
 def _looked_at(work: asyncio.Future[None]) -> None:
