@@ -118,16 +118,25 @@ class Run:
         told = {"turn": self.reply_id, "tool": tool, "fingerprint": sha256(canonical).hexdigest()}
         self.hub.send(self.chat_id, "tool_start", {**told, "arguments": arguments})
         began_s = self.clock.monotonic_s()
-        error = ""
+        error = None
         try:
             yield
-        except ChatError as problem:
-            error = problem.message
+        except BaseException as problem:
+            error = _sentence(problem)
             raise
         finally:
             took_ms = round((self.clock.monotonic_s() - began_s) * 1000, 3)
-            result = {**told, "success": not error, "duration_ms": took_ms, "error": error or None}
+            result = {**told, "success": error is None, "duration_ms": took_ms, "error": error}
             self.hub.send(self.chat_id, "tool_result", result)
+
+
+def _sentence(problem: BaseException) -> str:
+    """Why a step came to nothing. What only a fault of the program says is for the log file: it may quote the story."""
+    if isinstance(problem, ChatError):
+        return problem.message
+    if isinstance(problem, asyncio.CancelledError | GeneratorExit):
+        return "It was ended before it was through."
+    return "Something went wrong inside the program."
 
 
 class Runs:
