@@ -77,6 +77,24 @@ async def test_a_rewind_in_one_tab_and_its_undo_are_seen_in_both(
     assert await desk.transcript(page) == await desk.transcript(other) == before
 
 
+async def test_the_way_back_is_offered_for_thirty_seconds(page: Page, watch: Watch, told: Server) -> None:
+    page, _ = await two_tabs(page, watch, told, "One.", "Two.")
+    await page.clock.install()
+    await turn(page, "bot", 0).hover()
+    await turn(page, "bot", 0).locator(".rewind-link").click()
+    before_s = await page.evaluate("Date.now() / 1000")
+    await page.get_by_role("dialog").get_by_role("button", name="Rewind to here").click()
+    way_back = page.locator("#notices").get_by_role("button", name="Undo")
+    await expect(way_back).to_be_visible()
+    seen_s = await page.evaluate("Date.now() / 1000")
+    await page.mouse.move(1, 1)
+    await page.clock.pause_at(before_s + 29)
+    await expect(way_back).to_be_visible()
+    await page.clock.pause_at(seen_s + 30)
+    await expect(way_back).to_have_count(0)
+    await expect(page.locator("#undo")).to_have_text(re.compile("^\\s*Undo: the rewind"))
+
+
 async def test_a_rewind_that_is_thought_better_of_changes_nothing(
     page: Page, watch: Watch, told: Server
 ) -> None:
