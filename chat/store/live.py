@@ -56,7 +56,11 @@ class Live:
         self.head = log.head(self.conn)
 
     def command(
-        self, decide: Decide, caused_by: str | None, drop_draft: str | None, as_it_commits: Callable[[], None]
+        self,
+        decide: Decide,
+        caused_by: str | None,
+        drop_draft: str | None,
+        as_it_commits: Callable[[], None] = lambda: None,
     ) -> Commit:
         """Let a decision look at the state, and make what it returns happen. Raises what the decision raises.
 
