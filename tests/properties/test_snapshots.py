@@ -1,7 +1,8 @@
 """A snapshot and what came after it are the whole story: at every cut, on every line that shares what it holds.
 
 After each command of a random history every chat gets a snapshot; in the end each of them is gone on from, to every
-branch: two thousand cuts and more. CUT_EXAMPLES and CUT_STEPS in the environment make it search longer.
+branch: more than a thousand times, of some two thousand tries. CUT_EXAMPLES and CUT_STEPS in the environment make it
+search longer.
 """
 
 from __future__ import annotations

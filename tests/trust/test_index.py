@@ -227,7 +227,7 @@ NAMED: dict[int, tuple[tuple[str, str], ...]] = {
 
 IN_PART: dict[int, str] = {
     80: "nothing is imported yet, so no backup is made during an import",
-    86: "two thousand cuts in each run; CUT_EXAMPLES and CUT_STEPS make it the ten thousand and more",
+    86: "more than a thousand cuts in each run; CUT_EXAMPLES and CUT_STEPS make it the ten thousand and more",
     87: "what goes out as a file cannot come in yet: the way there and back comes with importing",
     89: "a hundred kills in CI, a thousand with `make kills`",
     96: "a lock that outlasts two turns stands for one of sixty seconds: each waits five and is refused",
