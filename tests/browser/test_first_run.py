@@ -10,7 +10,8 @@ from tests.browser import desk
 from tests.support.server import Server
 
 PRESSES_MOST = 2
-WITHIN_S = 60
+PATIENCE_S = 60
+"""Longer than this nobody waits, however busy the machine is; the time is a figure of `make bench` (first-reply)."""
 
 
 async def test_a_user_who_skips_everything_has_a_reply_after_two_presses(page: Page, server: Server) -> None:
@@ -26,4 +27,4 @@ async def test_a_user_who_skips_everything_has_a_reply_after_two_presses(page: P
     presses += 1
     assert await desk.answered(page)
     assert presses <= PRESSES_MOST
-    assert time.monotonic() - began < WITHIN_S
+    assert time.monotonic() - began < PATIENCE_S
