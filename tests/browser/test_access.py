@@ -1,4 +1,8 @@
-"""Every page can be used by everyone: no finding of axe on any page and in any state, in every theme, and by keys."""
+"""Every page can be used by everyone: no finding of axe on any page, in every theme, and by keys.
+
+States have theirs where they are tested: waits and what went wrong in `test_access_states`, the drawer, the map, other
+words and time travel in files of their own.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +22,20 @@ from tests.support.watch import Watch
 PAGES = (
     "/chats",
     "/chats/new",
+    "/chats/{chat}/delete",
     "/bots",
     "/bots/new",
+    "/bots/{bot}",
+    "/bots/{bot}/delete",
+    "/bots/{bot}/reset",
     "/settings",
+    "/settings/personas/{persona}/delete",
+    "/deleting",
     "/backups",
     "/health",
     "/shortcuts",
     "/chats/none",
+    "/bots/{bot}/kickoff",
 )
 
 
@@ -40,7 +51,7 @@ async def themed(page: Page, server: Server, theme: str, width: int) -> None:
     await page.context.add_cookies([{"name": "theme", "value": theme, "url": server.url}])
 
 
-@pytest.mark.parametrize(("width", "theme"), [(390, "phosphor"), (1440, "light")])
+@pytest.mark.parametrize(("width", "theme"), [(390, "phosphor"), (1440, "light"), (390, "dark")])
 async def test_no_page_has_a_finding(
     page: Page, watch: Watch, server: Server, width: int, theme: str
 ) -> None:
@@ -52,9 +63,13 @@ async def test_no_page_has_a_finding(
     findings["a story without a turn"] = await findings_of(page)
     await page.click("#drawer-panel summary")
     findings["the drawer"] = await findings_of(page)
-    bot = server.request("GET", "/bots").json["bots"][0]["id"]
-    for path in (*PAGES, f"/bots/{bot}", f"/bots/{bot}/kickoff"):
-        await page.goto(server.url + path)
+    there = {"chat": chat, "bot": server.request("GET", "/bots").json["bots"][0]["id"]}
+    for name in ("Ann", "Bo"):
+        assert server.request("POST", "/settings", form={"you_id": "new", "name": name}).status == 200
+    people = server.request("GET", "/settings").json["personas"]
+    there["persona"] = next(one["id"] for one in people if one["name"] == "Bo")
+    for path in PAGES:
+        await page.goto(server.url + path.format(**there))
         findings[path] = await findings_of(page)
     await page.click("button[value=parse]")
     await expect(page.locator(".kickoff-fields")).to_be_visible()
@@ -63,6 +78,9 @@ async def test_no_page_has_a_finding(
     await page.goto(server.url + "/backups")
     await page.locator(".card-actions a").first.click(timeout=20_000)
     findings["what going back would change"] = await findings_of(page)
+    await page.get_by_role("button", name="Go back to this backup").click()
+    await expect(page.locator("#heading")).to_have_text("Back at a backup")
+    findings["what going back changed"] = await findings_of(page)
     assert not {path: found for path, found in findings.items() if found}
     watch.errors[:] = [error for error in watch.errors if not error.endswith("/chats/none")]
 
