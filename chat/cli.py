@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder for eve
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
 
 EXIT_FOUND, EXIT_BUSY = 1, 3
+_BAR, _LINE_ANEW = 24, "\r\x1b[K"
 SWITCH_S = 0.0005
 """How long another thread may keep the event loop, and with it every tab, waiting: a tenth of what Python allows."""
 
@@ -106,7 +108,8 @@ def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Check the chain of the log, re-project it into a scratch database and compare every row."""
     from chat.store.verify import verify as look
 
-    findings = look(_settings(data_dir=data_dir))
+    with _bar() as progress:
+        findings = look(_settings(data_dir=data_dir), progress)
     _report([{"finding": finding} for finding in findings], as_json, lambda row: row["finding"])
     if findings:
         raise typer.Exit(EXIT_FOUND)
@@ -121,7 +124,8 @@ def rebuild(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Write every table anew from the log. The program must not be running."""
     from chat.store.maintenance import rebuild_all
 
-    rebuilt = rebuild_all(_played(data_dir), Clock())
+    with _bar() as progress:
+        rebuilt = rebuild_all(_played(data_dir), Clock(), progress)
     _report([rebuilt._asdict()], as_json, _rebuilt_lines)
 
 
@@ -260,6 +264,25 @@ def _stages() -> Callable[[str], None]:
     """Says on a terminal what is being done; silent elsewhere."""
     shown = sys.stderr.isatty()
     return lambda stage: typer.echo(f"  {stage} ...", err=True) if shown else None
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, float], None]]:
+    """Shows on a terminal how far long work is, on one line that is gone in the end; silent elsewhere."""
+    shown, drawn = sys.stderr.isatty(), ""
+
+    def draw(what: str, share: float) -> None:
+        nonlocal drawn
+        full = int(share * _BAR)
+        line = f"{_LINE_ANEW}  {'#' * full}{'.' * (_BAR - full)} {share:4.0%}  {what}"
+        if shown and line != drawn:
+            typer.echo(line, err=True, nl=False)
+            drawn = line
+
+    try:
+        yield draw
+    finally:
+        typer.echo(_LINE_ANEW if drawn else "", err=True, nl=False)
 
 
 def _backup_line(row: dict[str, Any]) -> str:

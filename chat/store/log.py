@@ -11,6 +11,7 @@ from chat.domain.events import CATALOGUE, ERASED, Event, NewEvent, Payload, Word
 from chat.errors import StoreDamaged
 from chat.store.chain import GENESIS, SALT_BYTES, body_hash, next_hash
 from chat.store.headfile import Head
+from chat.store.progress import Reached, counted
 
 _COLUMNS = "id, stream, branch_id, step, kind, version, ts, caused_by, payload_json"
 _INSERT = f"insert into event_log ({_COLUMNS}, salt, hash) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -96,7 +97,7 @@ def events_of(rows: Iterable[Sequence[Any]], *, with_blanks: bool = False) -> It
             yield Event(event_id, stream, branch_id, step, kind, version, ts, caused_by, ERASED)
 
 
-def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:
+def check_chain(conn: sqlite3.Connection, after: Head, reached: Reached | None = None) -> Iterator[str]:
     """A sentence for each event behind `after` that does not follow from the one before it.
 
     Accepted gaps are the only missing ids, and erased events the only blank ones: in the place of its salt a blank
@@ -104,7 +105,7 @@ def check_chain(conn: sqlite3.Connection, after: Head) -> Iterator[str]:
     of it costs a few microseconds here: nothing is made of it that is not compared.
     """
     (last_id, last_hash), erased = after, _Erased(conn)
-    for row in conn.execute(_CHAINED, (last_id,)):
+    for row in counted(conn.execute(_CHAINED, (last_id,)), reached):
         event_id, kind, body, digest = row[0], row[4], row[8], row[10]
         if event_id != last_id + 1 and not _accepts_gap(kind, body, last_id):
             yield f"Events {last_id + 1} to {event_id - 1} are missing."

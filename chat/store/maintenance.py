@@ -12,6 +12,7 @@ from chat.clock import Clock
 from chat.errors import EventsLost, StoreDamaged
 from chat.settings import Settings
 from chat.store import connections, mend
+from chat.store.progress import Progress, silent
 from chat.store.start import advise
 from chat.store.store import Store
 
@@ -31,9 +32,9 @@ class Rebuilt(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def rebuild_all(settings: Settings, clock: Clock) -> Rebuilt:
+def rebuild_all(settings: Settings, clock: Clock, progress: Progress = silent) -> Rebuilt:
     """Write every mirrored row anew, into a new file where the old one is damaged. Raises AlreadyRunning."""
-    return asyncio.run(_rebuild(settings, clock))
+    return asyncio.run(_rebuild(settings, clock, progress))
 
 
 def list_events(
@@ -67,12 +68,12 @@ def sqlite_version() -> tuple[str, bool]:
     return sqlite3.sqlite_version, sqlite3.sqlite_version_info >= _FIXED_IN
 
 
-async def _rebuild(settings: Settings, clock: Clock) -> Rebuilt:
+async def _rebuild(settings: Settings, clock: Clock, progress: Progress) -> Rebuilt:
     store = await Store.open(settings, clock, serving=True)
     try:
         if isinstance(store.fault, StoreDamaged) and not isinstance(store.fault, EventsLost):
             raise store.fault  # nothing of it could be read
-        await _written_anew(store, settings, clock)
+        await _written_anew(store, settings, clock, progress)
         async with store.reading() as reader:
             found = await reader.one(_COUNT)
         return Rebuilt(int(found[0]) if found else 0, store.warnings)
@@ -80,9 +81,9 @@ async def _rebuild(settings: Settings, clock: Clock) -> Rebuilt:
         await store.close()
 
 
-async def _written_anew(store: Store, settings: Settings, clock: Clock) -> None:
+async def _written_anew(store: Store, settings: Settings, clock: Clock, progress: Progress) -> None:
     try:
-        await store.rebuild()
+        await store.rebuild(progress)
     except EventsLost:
         raise
     except StoreDamaged as fault:

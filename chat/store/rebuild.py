@@ -18,15 +18,19 @@ from chat.domain.world import World
 from chat.errors import StoreDamaged
 from chat.store import abandoned, apart, connections, jump, loading, log, search_index, telling, undo
 from chat.store.apart import OtherProcess
+from chat.store.progress import Progress, Reached, along, reached_nothing, silent
 from chat.store.rows import Buffer, Portion
 
 _AFTER_ALL = 1 << 62
 _MUCH_TO_WRITE = 200_000
 """From so many events on, writing takes longer than folding, because the pages written are more than memory keeps."""
+_WRITING, _INDEXING = "Writing the tables from the log", "Writing the search index"
 _DONE = "update projector set cursor = (select coalesce(max(id), 0) from event_log), fingerprint = ?"
 
 
-def rebuild(conn: sqlite3.Connection, fingerprint: str, *, is_committed: bool = False) -> None:
+def rebuild(
+    conn: sqlite3.Connection, fingerprint: str, *, is_committed: bool = False, progress: Progress = silent
+) -> None:
     """Replace the mirror of a database by what its own log says.
 
     The caller holds the transaction and has the checks of foreign keys off; they are made here, all at once.
@@ -40,34 +44,38 @@ def rebuild(conn: sqlite3.Connection, fingerprint: str, *, is_committed: bool = 
         connections.leaving_freed_pages(conn) if is_committed else nullcontext(),
         _no_garbage_sought(),
     ):
-        _with_undo(conn, other)
+        _with_undo(conn, other, along(progress, _WRITING, log.head(conn).id))
+        progress(_INDEXING, 0.0)
     if (stray := conn.execute("pragma foreign_key_check").fetchone()) is not None:
         raise StoreDamaged(f"The log tells of something that belongs to no chat (in {stray[0]}).")
     conn.execute(_DONE, (fingerprint,))
 
 
 def project(
-    source: sqlite3.Connection, target: sqlite3.Connection, ends: Mapping[str, int] | None = None
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    ends: Mapping[str, int] | None = None,
+    reached: Reached = reached_nothing,
 ) -> None:
     """Fold the log of `source` into the empty mirror tables of `target` (which may be the same).
 
     With `ends`, by stream, the line of a chat is told only before that event.
     """
-    buffer = Buffer(target)
+    buffer = Buffer(target, reached)
     telling.stories(source, buffer, telling.library(source, buffer), ends or {})
     _finish(telling.ledger(source, buffer))
 
 
-def _with_undo(conn: sqlite3.Connection, other: OtherProcess | None) -> None:
+def _with_undo(conn: sqlite3.Connection, other: OtherProcess | None, reached: Reached) -> None:
     """Fold a log into its own tables, the end of each chat so that it can be undone step by step."""
     _empty(conn)
-    buffer = Buffer(conn)
+    buffer = Buffer(conn, reached)
     library = telling.library(conn, buffer)
     ends = telling.tails(conn, library, undo.TAIL_EVENTS)
     try:
         told = _told_apart(conn, buffer, library, other) if other else _told_here(conn, buffer, library, ends)
     except apart.Unusable:
-        _with_undo(conn, None)
+        _with_undo(conn, None, reached)
         return
     for world in told:
         line, end = library.lineage(world.chat_id), ends[chat_stream(world.chat_id)]
@@ -99,6 +107,7 @@ def _told_apart(
 def _write(conn: sqlite3.Connection, buffer: Buffer, portions: Iterator[Portion]) -> None:
     for portion in portions:
         portion.write(conn)
+        buffer.written(portion)
         for table, values in portion.clears:
             buffer.take([Clear(table, values)])
             buffer.flush()

@@ -18,6 +18,7 @@ from chat.domain.memories import Memory, Witness
 from chat.domain.records import Change, Clear, Drop, Put, Record, Row, Set, key_of
 from chat.domain.tables import TABLES
 from chat.store import search_index
+from chat.store.progress import Reached, reached_nothing
 
 SEARCHED = frozenset({Memory.table})
 """Tables with a search index, whose rows are written by few statements and in the order of the index."""
@@ -43,12 +44,14 @@ class Portion(msgspec.Struct, array_like=True, gc=False):
     """What is written of some changes, table by table: rows that go, whole rows, and columns of rows (by their keys).
 
     `clears` are for whoever writes a portion that was made elsewhere; all before it has to be written by then.
+    `at` is the event that was told last, 0 where that is not known.
     """
 
     drops: list[tuple[str, list[Row]]] = []
     puts: list[tuple[str, list[Row]]] = []
     sets: list[tuple[str, dict[str, Any], Row]] = []
     clears: list[tuple[str, dict[str, Any]]] = []
+    at: int = 0
 
     def write(self, conn: sqlite3.Connection) -> None:
         """Without what is cleared. The caller holds the transaction."""
@@ -63,11 +66,13 @@ class Portion(msgspec.Struct, array_like=True, gc=False):
 class Buffer:
     """Collects changes and writes them, parents before children so that foreign keys hold."""
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
-        self._conn = conn
+    def __init__(self, conn: sqlite3.Connection, reached: Reached = reached_nothing) -> None:
+        self._conn, self._reached = conn, reached
         self._tables = {table: _Pending(table) for table in TABLES}
         self.size = 0
         """Changes taken since the last flush."""
+        self.at = 0
+        """The event that was told last, as far as somebody said."""
 
     def take(self, changes: Sequence[Change]) -> None:
         self.size += len(changes)
@@ -135,10 +140,16 @@ class Buffer:
 
     def _write(self, portion: Portion) -> None:
         portion.write(self._conn)
+        self.written(portion)
+
+    def written(self, portion: Portion) -> None:
+        """Say how far this is."""
+        if portion.at:
+            self._reached(portion.at)
 
     def _portion(self) -> Portion:
         """What waits, which then waits no more."""
-        portion = Portion(drops=[], puts=[], sets=[])
+        portion = Portion(drops=[], puts=[], sets=[], at=self.at)
         for table, pending in reversed(self._tables.items()):
             if pending.drops:
                 portion.drops.append((table, list(pending.drops)))

@@ -22,6 +22,7 @@ from chat.store.fingerprint import fingerprint
 from chat.store.headfile import Head, HeadFile
 from chat.store.heads import Findings, compare_heads, gone
 from chat.store.live import Live
+from chat.store.progress import Progress, silent
 from chat.store.rebuild import rebuild
 from chat.store.snapshots import Snapshots
 from chat.store.state import Commit
@@ -190,9 +191,10 @@ def _make_ready(live: Live, settings: Settings) -> None:
     live.note_head()
 
 
-def rebuild_live(live: Live, folded_by: str = "") -> None:
+def rebuild_live(live: Live, folded_by: str = "", progress: Progress = silent) -> None:
     """Write the whole mirror anew, in one transaction."""
-    live.replace_mirror(lambda conn: rebuild(conn, folded_by or fingerprint(), is_committed=True))
+    folds = folded_by or fingerprint()
+    live.replace_mirror(lambda conn: rebuild(conn, folds, is_committed=True, progress=progress))
 
 
 def accept_loss(live: Live, head_path: Path) -> Commit:

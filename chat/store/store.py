@@ -22,6 +22,7 @@ from chat.store.headfile import Head
 from chat.store.journal import ReplyJournal, journals
 from chat.store.live import Live
 from chat.store.lock import FolderLock
+from chat.store.progress import Progress, silent
 from chat.store.reading import Reader, Readers
 from chat.store.rebuild import rebuild
 from chat.store.scrub import unfinished
@@ -165,9 +166,9 @@ class Store:
 
         return (await self._writer.run(command, self._committed)).commit
 
-    async def rebuild(self) -> None:
+    async def rebuild(self, progress: Progress = silent) -> None:
         """Write the whole mirror anew from the log, in one transaction."""
-        await self._writer.run(partial(rebuild_live, self._live))
+        await self._writer.run(partial(rebuild_live, self._live, progress=progress))
 
     async def elsewhere(self, chat_ids: Sequence[str]) -> Elsewhere:
         """What other chats have of these. Takes time with the length of the log."""

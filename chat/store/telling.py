@@ -77,6 +77,7 @@ def stories(
             continue  # of a chat that went as a whole
         buffer.take(told[event.stream].changes(event))
         if buffer.size > _FLUSH_AT:
+            buffer.at = event.id
             buffer.flush()
     standing = [story.told() for story in told.values()]
     last_steps = {branch: step for story in told.values() for branch, step in story.last_steps.items()}

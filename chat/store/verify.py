@@ -21,6 +21,7 @@ from chat.store import connections, headfile, log, migrate, undo
 from chat.store.chain import GENESIS
 from chat.store.headfile import Head
 from chat.store.heads import compare_heads, gone
+from chat.store.progress import Progress, along, silent
 from chat.store.rebuild import project
 from chat.store.rows import select
 from chat.store.work_folders import work_folder
@@ -36,7 +37,7 @@ _UNDO_LEADS_ELSEWHERE = "What is kept for going back is not what the log told; `
 _CURSOR = "select cursor from projector"
 
 
-def verify(settings: Settings) -> list[str]:
+def verify(settings: Settings, progress: Progress = silent) -> list[str]:
     """Everything that is wrong, a sentence each; empty when all is well. Takes time in proportion to the file."""
     if lost := gone(settings):
         return [f"{lost.message} {lost.next_step}"]
@@ -46,13 +47,14 @@ def verify(settings: Settings) -> list[str]:
     with work_folder(settings, "verify") as folder:
         copy, scratch = folder / "copy.db", folder / "scratch.db"
         try:
+            progress("Copying the database", 0.0)
             _copy(settings.db_path, copy)
             conn = connections.scratch(copy)
         except (sqlite3.Error, ChatError) as problem:
             return [f"The database cannot be read: {_sentence(problem)}", _WHAT_TO_DO]
         found = []
         try:
-            for finding in _findings(conn, scratch, known):
+            for finding in _findings(conn, scratch, known, progress):
                 found.append(finding)
         except (sqlite3.Error, ChatError) as problem:
             found.append(f"The check could not be finished: {_sentence(problem)}")
@@ -77,22 +79,26 @@ def _copy(source: Path, target: Path) -> None:
         reading.close()
 
 
-def _findings(conn: sqlite3.Connection, scratch: Path, known: Head | None) -> Iterator[str]:
+def _findings(
+    conn: sqlite3.Connection, scratch: Path, known: Head | None, progress: Progress
+) -> Iterator[str]:
+    progress("Checking the file", 0.0)
     yield from _few(_file_problems(conn))
     if migrate.pending(conn, migrate.shipped()):
         yield "The database is older than this program; start it once, then verify again."
         return
-    yield from _few(log.check_chain(conn, Head(0, GENESIS)))
+    last = log.head(conn).id
+    yield from _few(log.check_chain(conn, Head(0, GENESIS), along(progress, "Checking the chain", last)))
     found = compare_heads(conn, known)
     if found.fault:
         yield found.fault.message
     elif found.warning:
         yield found.warning
-    mirror = list(_mirror_problems(conn, scratch))
+    mirror = list(_mirror_problems(conn, scratch, progress))
     yield from mirror
     yield from _index_problems(conn)
     if not mirror:
-        yield from _undo_problems(conn, scratch.with_name("undone.db"))
+        yield from _undo_problems(conn, scratch.with_name("undone.db"), progress)
 
 
 def _file_problems(conn: sqlite3.Connection) -> Iterator[str]:
@@ -110,7 +116,7 @@ def _index_problems(conn: sqlite3.Connection) -> Iterator[str]:
         yield "The search index of the memories does not match them; `chat rebuild` makes it anew."
 
 
-def _mirror_problems(conn: sqlite3.Connection, scratch: Path) -> Iterator[str]:
+def _mirror_problems(conn: sqlite3.Connection, scratch: Path, progress: Progress) -> Iterator[str]:
     """Fold the log into an empty database and compare every table with it, row by row."""
     (cursor,) = conn.execute(_CURSOR).fetchone()
     if cursor != log.head(conn).id:
@@ -119,21 +125,23 @@ def _mirror_problems(conn: sqlite3.Connection, scratch: Path) -> Iterator[str]:
     try:
         fresh.execute("begin")
         migrate.create(fresh)
-        project(conn, fresh)
-        for table in TABLES:
+        project(conn, fresh, reached=along(progress, "Telling the log again", log.head(conn).id))
+        for number, table in enumerate(TABLES):
+            progress("Comparing every row", number / len(TABLES))
             yield from _few(_differences(table, conn, fresh))
     finally:
         fresh.close()
 
 
-def _undo_problems(conn: sqlite3.Connection, scratch: Path) -> Iterator[str]:
+def _undo_problems(conn: sqlite3.Connection, scratch: Path, progress: Progress) -> Iterator[str]:
     """Undo every chat as far as that is kept, and hold what then stands there against what the log told by then."""
     ends = dict(conn.execute(_OLDEST_STEPS).fetchall())
     fresh = connections.scratch(scratch)
     try:
         fresh.execute("begin")
         migrate.create(fresh)
-        project(conn, fresh, {chat_stream(chat_id): end for chat_id, end in ends.items()})
+        reached = along(progress, "Checking the way back", log.head(conn).id)
+        project(conn, fresh, {chat_stream(chat_id): end for chat_id, end in ends.items()}, reached)
         conn.execute("begin")
         for chat_id, end in ends.items():
             undo.back_to(conn, chat_id, end)
