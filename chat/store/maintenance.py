@@ -76,7 +76,7 @@ async def _rebuild(settings: Settings, clock: Clock, progress: Progress) -> Rebu
         await _written_anew(store, settings, clock, progress)
         async with store.reading() as reader:
             found = await reader.one(_COUNT)
-        return Rebuilt(int(found[0]) if found else 0, store.warnings)
+        return Rebuilt(int(found[0]) if found else 0, tuple(store.warnings))
     finally:
         await store.close()
 

@@ -28,6 +28,10 @@ logged = get_logger(__name__)
 KEPT = 5
 """For each chat, of either kind."""
 _ENDING = ".snapshot"
+_LEFT_ASIDE = (
+    "A snapshot of a story could not be used and was left aside. It is only a short cut for going far back: nothing "
+    "was lost, the story was told anew from the log instead, and nothing need be done."
+)
 _PROJECTOR = "select cursor, fingerprint from projector"
 _BRANCHES = "select id, parent_id, fork_step from branches where chat_id = ?"
 _SELECTED = "select branch_id from chats where id = ?"
@@ -46,8 +50,10 @@ class _Fork(NamedTuple):
 class Snapshots:
     """`folder` holds those of every chat; `rewind_folder` those of the moment before each rewind."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], None] = lambda told: None) -> None:
         self._folder = folder
+        self._warn = warn
+        self._is_told = False
         self.rewind_folder = folder / "rewind"
 
     def take(self, conn: sqlite3.Connection, chat_id: str, *, before_rewind: bool = False) -> Header | None:
@@ -102,6 +108,9 @@ class Snapshots:
         read this time stays: a failed read leads to no write."""
         why = str(problem) if isinstance(problem, UnusableSnapshot) else type(problem).__name__
         logged.warning("snapshot_left_aside", file=path.name, why=why)
+        if not self._is_told:
+            self._is_told = True
+            self._warn(_LEFT_ASIDE)
         if not isinstance(problem, OSError):
             with suppress(OSError):
                 path.unlink()

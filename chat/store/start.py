@@ -95,7 +95,7 @@ def _opened(
         live = Live(conn, clock, found.head, None, found.fault, sealed=sealed)
         if not read_only:
             snapshots.sweep(settings)
-            live.snapshots = Snapshots(settings.snapshots_dir)
+            live.snapshots = Snapshots(settings.snapshots_dir, warn)
             _make_ready(live, settings)
     return live
 

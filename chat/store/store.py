@@ -64,7 +64,7 @@ class Store:
         self._is_log_long = False
         self._stories = 0
         """How often other stories took the place of those there were; changed on the writer's thread."""
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: list[str] = []
 
     @classmethod
     async def open(
@@ -98,7 +98,7 @@ class Store:
             if lock:
                 lock.release()
             raise
-        store.warnings = tuple(warnings)
+        store.warnings = warnings
         return store
 
     @property
@@ -244,7 +244,7 @@ class Store:
     async def mend(self, put: Callable[[], str]) -> str:
         """As `exchange`, for a database that was written anew because it was damaged."""
         kept_as = await self.exchange(put)
-        self.warnings = (*self.warnings, mend.told(kept_as))
+        self.warnings.append(mend.told(kept_as))
         return kept_as
 
     async def save_draft(self, key: str, body: str | None, *, read_at: int | None = None) -> bool:
@@ -373,7 +373,7 @@ class Store:
         before, warnings = self._live, list[str]()
         try:
             self._live = open_live(self._settings, before.clock, read_only=False, warn=warnings.append)
-            self.warnings = tuple(warnings)
+            self.warnings = warnings
         except StoreError as problem:
             before.fault, before.head_file = problem, None
             raise

@@ -357,7 +357,7 @@ async def test_a_disk_that_is_full_puts_it_off_and_the_next_start_does_it(
     await closed(store)
     assert holding(settings, CANARY) != []
     store = await opened(settings)
-    assert store.warnings == ()
+    assert store.warnings == []
     await closed(store)
     assert holding(settings, CANARY) == []
     assert verify(settings) == []

@@ -76,7 +76,7 @@ async def test_everything_comes_back_row_by_row_after_the_database_was_destroyed
     old = settings.db_path.with_name(done.old_files)
     assert (old / "chat.db").read_bytes() == b"\xa5" * 30_000
     store = await Store.open(settings, Clock())
-    assert (store.fault, store.warnings) == (None, ())
+    assert (store.fault, store.warnings) == (None, [])
     await store.execute(lambda state: stories.exchange("a", "a-1", 9))
     await store.close()
     assert verify(settings) == []
@@ -141,7 +141,7 @@ async def test_a_kill_at_any_stage_leaves_the_old_stories_or_the_new_ones_whole(
         command = [sys.executable, "-c", RESTORE_AND_DIE, str(settings.data_dir), kept.name, stage]
         assert subprocess.run(command, cwd=REPOSITORY, check=False).returncode == -9
         store = await Store.open(settings, Clock())
-        assert (store.fault, store.warnings) == (None, ())
+        assert (store.fault, store.warnings) == (None, [])
         await store.close()
         found = rows(settings)
         assert len(found["event_log"]) in (

@@ -69,7 +69,7 @@ def without_last_events(settings: Settings, count: int) -> Head:
 async def test_everything_is_there_again_after_closing(settings: Settings) -> None:
     head = await tell(settings)
     store = await Store.open(settings, Clock())
-    assert (store.head, store.fault, store.warnings) == (head.id, None, ())
+    assert (store.head, store.fault, store.warnings) == (head.id, None, [])
     assert store.library.bots[stories.MIRA].traits == ("dry", "kind")
     await store.close()
     assert headfile.read(settings.head_path) == head
