@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 
 from chat.app import running_engine
 from chat.clock import Clock
@@ -238,7 +239,9 @@ async def test_a_backup_that_is_still_running_is_waited_for_and_the_daily_one_le
 ) -> None:
     """TRUST 125."""
     with BackupFolder(settings.backups_dir) as folder, folder.locked():
-        assert not await engine.backups.make_if_due()
+        with structlog.testing.capture_logs() as logged:
+            assert not await engine.backups.make_if_due()
+        assert "daily_backup_skipped" in [line["event"] for line in logged]
         with pytest.raises(BackupRunning):
             await engine.backups.make()
     first = asyncio.create_task(engine.backups.make())
