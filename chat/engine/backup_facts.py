@@ -8,6 +8,7 @@ from typing import Any
 from chat.store.backup_folder import Backup
 from chat.store.restore import Preview
 
+_MINUTE_S = 60
 REASONS = {
     "daily": "daily",
     "by-hand": "made by hand",
@@ -69,11 +70,19 @@ def ago(age_s: int | None) -> str:
     """An age in the largest unit that fits."""
     if age_s is None:
         return "of unknown age"
-    for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if age_s >= seconds:
-            count = age_s // seconds
-            return f"{count} {unit}{'s' if count != 1 else ''} ago"
-    return "just now"
+    return f"{span(age_s)} ago" if age_s >= _MINUTE_S else "just now"
+
+
+def span(seconds: int) -> str:
+    """A time of a minute or more in the largest unit that fits."""
+    for unit, long_s in (("day", 86_400), ("hour", 3_600)):
+        if seconds >= long_s:
+            return _counted(seconds // long_s, unit)
+    return _counted(seconds // _MINUTE_S, "minute")
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' if count != 1 else ''}"
 
 
 def size_of(count: int) -> str:

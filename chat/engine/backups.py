@@ -76,6 +76,7 @@ class Backups:
     async def make_if_due(self) -> bool:
         """One backup for each local day, when something has happened since the last; True when one was made."""
         engine = self._engine
+        await engine.timekeeping.look()
         if engine.store.fault or not engine.store.head:
             return False
         good = [one for one in await self.all() if one.is_verified]

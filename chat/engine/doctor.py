@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from contextlib import suppress
 from typing import NamedTuple
 
 from chat.clock import Clock
+from chat.engine import timekeeping
 from chat.engine.backup_facts import ago, backup_facts
 from chat.errors import ChatError, StoreDamaged
 from chat.llm.calls import Endpoint
@@ -86,10 +88,19 @@ async def _database(settings: Settings, clock: Clock) -> list[Finding]:
                 "database", fault is None, said if fault is None else f"{fault.message} {fault.next_step}"
             ),
             *(Finding("database", False, warning) for warning in store.warnings),
+            *await _clock(store, clock),
             _library_version(),
         ]
     finally:
         await store.close()
+
+
+async def _clock(store: Store, clock: Clock) -> list[Finding]:
+    """Told of only where it stands behind what was written."""
+    with suppress(ChatError):  # what cannot be read is told of above
+        if told := timekeeping.warning(clock, await timekeeping.last_moment(store)):
+            return [Finding("clock", False, told)]
+    return []
 
 
 async def _looked_into(settings: Settings, problem: ChatError) -> ChatError:

@@ -47,6 +47,7 @@ from chat.engine.run import Run, RunningReply, Runs, RunStatus, Status
 from chat.engine.server_notes import ServerNotes
 from chat.engine.snapshots import Snapshots
 from chat.engine.sweeping import Sweeping
+from chat.engine.timekeeping import Timekeeping
 from chat.engine.timeline import Moved, Steps
 from chat.engine.turn import Unstored, start_reply
 from chat.errors import NotFound, StoreFull, StoreReadOnly
@@ -92,6 +93,7 @@ class Engine:
         self.anticipation = Anticipation(lambda chat_id, draft: prepare.anticipate(self, chat_id, draft))
         store.on_commit(self.anticipation.note)
         self.faults = Faults(self)
+        self.timekeeping = Timekeeping(self)
         store.on_commit(lambda commit: publish(self.hub, commit))
 
     @property
@@ -105,6 +107,7 @@ class Engine:
         """
         for one in (self.backups, self.snapshots, self.sweeping, self.faults):
             one.start()
+        await self.timekeeping.look()  # before anything is written by a clock that may be wrong
         if self.store.fault:
             return
         try:

@@ -96,6 +96,7 @@ class Snapshots:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            self._engine.timekeeping.warning()
             self._take_due()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

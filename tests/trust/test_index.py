@@ -23,6 +23,7 @@ FILES = "trust/test_g_and_h_files.py"
 KEPT, FOREIGN, WRITES = "store/test_backup.py", "store/test_foreign.py", "store/test_every_write.py"
 MACHINE, DISK, STARTS = "faults/test_machine.py", "faults/test_files.py", "store/test_start.py"
 DAMAGE, SHOTS, CLOCKS = "store/test_damage.py", "store/test_snapshots.py", "engine/test_backups.py"
+HEALTH = "web/test_health.py"
 
 NUMBERED: dict[int, tuple[str, ...]] = {
     **dict.fromkeys(range(1, 16), A),
@@ -109,6 +110,7 @@ NAMED: dict[int, tuple[tuple[str, str], ...]] = {
         (SHOTS, "test_a_snapshot_of_another_database_or_of_a_later_head_is_not_used"),
         (SHOTS, "test_a_snapshot_by_another_program_is_not_used"),
         (SHOTS, "test_rows_that_do_not_fit_are_left_aside_and_the_chat_is_folded_anew"),
+        (HEALTH, "test_a_damaged_snapshot_is_told_of_as_nothing_to_worry_about"),
     ),
     86: (
         ("properties/test_snapshots.py", "test_a_snapshot_and_what_came_after_it_are_the_whole_story"),
@@ -208,6 +210,7 @@ NAMED: dict[int, tuple[tuple[str, str], ...]] = {
     121: (
         ("engine/test_clock.py", "test_a_clock_that_jumps_changes_neither_order_nor_durations"),
         (CLOCKS, "test_a_clock_that_is_put_back_makes_no_second_one_at_once_and_stops_none_for_ever"),
+        (HEALTH, "test_a_clock_that_went_back_a_year_is_told_of_until_it_is_right_and_harms_no_story"),
     ),
     122: (
         (CLOCKS, "test_there_is_one_backup_a_local_day_where_clocks_are_changed"),

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from chat.app import create_app
+from chat.clock import Clock
 from chat.engine.engine import Engine
 from chat.settings import load_settings
 from chat.web.routes import backups, erase
@@ -90,10 +91,10 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(page, "SOON_S", 60)
 
 
-async def visiting(tmp_path: Path, **layers: Any) -> AsyncIterator[Visitor]:
-    """The program with these settings, on a fresh data folder."""
-    tmp_path.mkdir()
-    app = create_app(load_settings(data_dir=tmp_path / "data", **layers), port=PORT)
+async def visiting(tmp_path: Path, clock: Clock | None = None, **layers: Any) -> AsyncIterator[Visitor]:
+    """The program with these settings, on the data folder there, a fresh one at first."""
+    tmp_path.mkdir(exist_ok=True)
+    app = create_app(load_settings(data_dir=tmp_path / "data", **layers), port=PORT, clock=clock)
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -13,7 +13,16 @@ from chat.store.views.memories import (
     witnesses,
 )
 from chat.store.views.recall import evidence, hidden_memories, latest_memories
-from chat.store.views.record import calls, draft, event, event_at, events, events_of_chat, events_of_kinds
+from chat.store.views.record import (
+    calls,
+    draft,
+    event,
+    event_at,
+    events,
+    events_of_chat,
+    events_of_kinds,
+    last_ts,
+)
 from chat.store.views.story import (
     Transcript,
     first_words,
@@ -63,6 +72,7 @@ __all__ = [
     "hidden_memories",
     "history",
     "landmarks",
+    "last_ts",
     "latest_chat",
     "latest_memories",
     "memories_by_chat",

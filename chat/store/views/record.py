@@ -14,6 +14,7 @@ from chat.store.reading import Reader
 _EVENTS = f"{log.SELECT} where id > ? order by id limit ?"
 _EVENTS_OF_STREAM = f"{log.SELECT} where stream = ? and id > ? order by id limit ?"
 _EVENTS_OF_KINDS = f"{log.SELECT} where id > ? and kind in (select value from json_each(?)) order by id"
+_LAST_TS = "select ts from event_log order by id desc limit 1"
 _EVENT = f"{log.SELECT} where id = ?"
 _EVENT_AT = f"{log.SELECT} where branch_id = ? and step = ? and kind = ? order by id limit 1"
 _DRAFT = "select body from drafts where key = ?"
@@ -35,6 +36,12 @@ async def events_of_kinds(reader: Reader, after: int, kinds: Sequence[str]) -> l
     """Events of some kinds with an id above `after`, oldest first; for the end of the log, not for all of it."""
     wanted = msgspec.json.encode(list(kinds)).decode()
     return list(log.events_of(await reader.all(_EVENTS_OF_KINDS, (after, wanted))))
+
+
+async def last_ts(reader: Reader) -> str:
+    """When the last event was written, as the log stores it; empty where nothing has happened yet."""
+    found = await reader.one(_LAST_TS)
+    return str(found[0]) if found else ""
 
 
 async def event(reader: Reader, event_id: int) -> Event | None:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from chat import __version__
+from chat.engine.engine import Engine
 from chat.errors import StoreError
 from chat.observe import metrics
 from chat.store import views
@@ -40,7 +41,7 @@ async def get_health(request: Request) -> Response:
         "listening_tabs": engine.hub.subscriber_count(),
         "sqlite": sqlite if is_fixed else f"{sqlite} (older than the fix of its write-ahead log)",
         "write_ahead_log_bytes": engine.store.log_bytes,
-        "warnings": [*engine.store.warnings, *([_READER_STAYS] if engine.store.is_log_long else [])],
+        "warnings": _warnings(engine),
     }
     if wants_json(request) or "text/html" not in request.headers.get("accept", ""):
         return json_response(facts)
@@ -78,8 +79,14 @@ async def get_metrics() -> Response:
     return Response(text, media_type=media_type)
 
 
+def _warnings(engine: Engine) -> list[str]:
+    """Sentences about what is not as it should be, although everything works."""
+    now = (_READER_STAYS if engine.store.is_log_long else "", engine.timekeeping.warning())
+    return [*engine.store.warnings, *filter(None, now)]
+
+
 def _shown(value: Any) -> str:
-    return "; ".join(value) or "none" if isinstance(value, list) else str(value)
+    return " ".join(value) or "none" if isinstance(value, list) else str(value)
 
 
 def _called(name: str) -> str:
