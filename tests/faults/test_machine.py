@@ -10,29 +10,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from chat.store.verify import verify
 from tests.faults.desk import Desk
-
-
-@contextmanager
-def limited(desk: Desk, what: int, soft: int) -> Iterator[None]:
-    """A limit of the operating system on the running program, and none any more."""
-    _, hard = resource.prlimit(desk.pid, what)
-    before = resource.prlimit(desk.pid, what, (soft, hard))
-    try:
-        yield
-    finally:
-        resource.prlimit(desk.pid, what, before)
+from tests.support.limits import limited
 
 
 def test_a_full_disk_keeps_the_words_and_the_story_goes_on_once_there_is_room(shared: Desk) -> None:
     """TRUST 91: no file may grow, which is what a full disk looks like from inside."""
     before = shared.get("/chats/a").json["turns"]
-    with limited(shared, resource.RLIMIT_FSIZE, 4096):
+    with limited(shared.pid, resource.RLIMIT_FSIZE, 4096):
         refused = shared.post("a", "Do not lose this.")
         assert refused.status == 507
         assert "disk may be full" in refused.json["error"]["message"]
@@ -52,7 +41,7 @@ def test_a_full_disk_keeps_the_words_and_the_story_goes_on_once_there_is_room(sh
 
 def test_no_more_open_files_is_got_over(shared: Desk) -> None:
     """TRUST 99."""
-    with limited(shared, resource.RLIMIT_NOFILE, shared.open_files()):
+    with limited(shared.pid, resource.RLIMIT_NOFILE, shared.open_files()):
         asked = threading.Thread(target=lambda: _try(shared), daemon=True)
         asked.start()
         time.sleep(0.3)
@@ -66,7 +55,7 @@ def test_no_more_memory_is_got_over(shared: Desk) -> None:
     """TRUST 99: a turn in which the program may have no more memory than it has."""
     with open(f"/proc/{shared.pid}/statm", encoding="ascii") as told:
         size = int(told.read().split()[0]) * resource.getpagesize()
-    with limited(shared, resource.RLIMIT_AS, size):
+    with limited(shared.pid, resource.RLIMIT_AS, size):
         _try(shared, "A long breath. " * 2_000)
         assert shared.server.is_alive()
     shared.until(lambda: shared.last("b")[1] != "running", "the turn has ended")

@@ -1,6 +1,7 @@
 // What the page does with facts from the server: it fetches the parts they name and puts them in place.
 // Every page works without it; it must never invent a word of the story or show one the server has not stored.
 
+import { heedBlocking } from "./blocking.js";
 import { ask, askNoMore, Composer } from "./composer.js";
 import { count } from "./countdown.js";
 import { asksForDraft, draftTurn } from "./drafting.js";
@@ -371,6 +372,7 @@ document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
 });
 document.addEventListener("htmx:sendError", () => notice(UNDONE, "unreachable"));
 
+if (byId("notices")) heedBlocking(byId("notices"));
 listen(composer, drawer);
 guard();
 setInterval(count, 250);

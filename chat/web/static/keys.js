@@ -14,7 +14,7 @@ export function listen(composer, drawer) {
     }
     const isBare = !(event.ctrlKey || event.metaKey || event.altKey);
     if (event.key === "Escape" && isBare && !document.querySelector(":popover-open, dialog[open]")) leave(event, drawer);
-    if (event.key === "?" && isBare && !event.target.closest(TEXT)) location.assign("/shortcuts");
+    if (event.key === "?" && isBare && !event.target.closest(TEXT) && !document.querySelector("dialog[open]")) location.assign("/shortcuts");
   });
 }
 
