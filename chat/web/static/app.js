@@ -6,6 +6,7 @@ import { ask, askNoMore, Composer } from "./composer.js";
 import { count } from "./countdown.js";
 import { asksForDraft, draftTurn } from "./drafting.js";
 import { Drawer } from "./drawer.js";
+import { holdFocus, holdOverSwaps } from "./focus.js";
 import { listen } from "./keys.js";
 import { guard } from "./leaving.js";
 import { Look } from "./look.js";
@@ -352,9 +353,11 @@ async function act(form, button) {
   await composer?.settle();
   const response = await ask(button?.getAttribute("formaction") ?? form.action, { method: "POST", body });
   if (!response) return notice(UNDONE, "unreachable");
-  byId("notices")?.replaceChildren();
   const answer = parse(await response.text());
+  const giveBack = holdFocus(byId("notices"));
+  byId("notices").replaceChildren();
   outOfBand(answer);
+  giveBack([byId("notices")], composer?.box);
   if (!response.ok) return travel?.refused(form, answer);
   travel?.done(form);
   if (transcript && !transcript.isLatest && !stays) location.assign(`/chats/${chat}`);
@@ -373,6 +376,7 @@ document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
 document.addEventListener("htmx:sendError", () => notice(UNDONE, "unreachable"));
 
 if (byId("notices")) heedBlocking(byId("notices"));
+holdOverSwaps();
 listen(composer, drawer);
 guard();
 setInterval(count, 250);

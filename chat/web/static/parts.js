@@ -2,6 +2,7 @@
 // An older fragment must never replace a newer one, so what tells the same part is fetched by one request at a time.
 
 import { ask } from "./composer.js";
+import { holdFocus } from "./focus.js";
 import { Look } from "./look.js";
 import { merge } from "./merge.js";
 import { letGo } from "./press.js";
@@ -12,20 +13,12 @@ const byId = (id) => document.getElementById(id);
 /** Lets what is in `fresh` replace what `shown` holds; the element itself stays, so live regions and focus survive. */
 export function refill(shown, fresh) {
   if (!shown || headOf(fresh) < headOf(shown)) return;
-  const focused = shown.contains(document.activeElement) ? document.activeElement : null;
+  const giveBack = holdFocus(shown);
   for (const { name, value } of fresh.attributes) shown.setAttribute(name, value);
   for (const name of shown.getAttributeNames()) if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
   shown.replaceChildren(...fresh.childNodes);
-  if (focused && !focused.isConnected) (twin(shown, focused) ?? shown.querySelector("button, a") ?? byId("prose"))?.focus({ preventScroll: true });
+  giveBack([shown], byId("prose"));
   shown.dispatchEvent(new CustomEvent("refilled"));
-}
-
-/** The element that took the place of `lost` inside `root`. */
-function twin(root, lost) {
-  const address = lost.getAttribute("href") ?? lost.form?.getAttribute("action");
-  const alike = [...root.querySelectorAll(lost.localName)];
-  return alike.find((element) => lost.id && element.id === lost.id)
-    ?? alike.find((element) => address && (element.getAttribute("href") ?? element.form?.getAttribute("action")) === address);
 }
 
 /** The element with this id in an answer, which is a part or a whole page. */
