@@ -251,8 +251,9 @@ async def test_while_a_reply_grows_stopping_it_first_is_one_press(
     await desk.say(page, "One.")
     await desk.growing(page, 20)
     await page.locator("#undo").click()
-    await page.locator("#notices").get_by_role("button", name="Stop the reply and undo").click()
+    await page.locator("#notices").get_by_role("button", name="Stop the reply and undo").press("Enter")
     await expect(page.locator(OWN)).to_have_count(0)
+    await expect(page.locator(f"{desk.BOX}:focus, #notices button:focus")).to_have_count(1)
     await expect(page.locator(desk.BOX)).to_have_value("One.")
     await expect(page.locator(desk.SEND)).to_be_enabled()
     watch.errors[:] = [error for error in watch.errors if "409" not in error]
