@@ -69,7 +69,7 @@ class Gateway:
     async def probe(self, endpoint: Endpoint, model: str) -> Probe:
         """What works there, in sentences; costs a few short calls. With no model named, the first one is tried."""
         await load_structured()
-        found = await Prober(self._ask, self.list_models, self._clock, endpoint, model).run()
+        found = await Prober(self._ask, self.list_models, self._clock, self._quirks, endpoint, model).run()
         if found.rungs:
             self._quirks.page(endpoint, found.model).rung = found.rungs[0]
         return found
@@ -94,7 +94,6 @@ class Gateway:
             purpose=request.purpose,
             endpoint=endpoint,
             model=request.model,
-            messages=request.messages,
             body=body | extra,
             max_chars=request.max_chars,
             structured="tools" in extra,

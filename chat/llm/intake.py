@@ -10,9 +10,10 @@ from collections import deque
 from chat.errors import BadResponse, EmptyReply, EndlessReply, HeldBack, ProviderUnavailable, ThoughtsOnly
 from chat.llm.calls import Endpoint, Piece
 from chat.llm.chunks import Chunk, Usage, read_usage
-from chat.llm.failures import redact, stream_failure
+from chat.llm.failures import read_error, redact, stream_failure
 from chat.llm.patience import Patience
 from chat.llm.thoughts import Separator, Storable
+from chat.llm.wire import RefusedRequest
 
 
 class Intake:
@@ -108,4 +109,6 @@ class Intake:
         if chunk.usage:
             self.usage = read_usage(chunk.usage)
         if chunk.error:
-            raise stream_failure(chunk.error, self._endpoint, self._asked)
+            said = read_error(chunk.error)
+            error = stream_failure(chunk.error, self._endpoint, self._asked)
+            raise RefusedRequest(error, said.words, said.param)

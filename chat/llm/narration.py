@@ -6,7 +6,7 @@ Owned by whoever iterates it. However it ends, the upstream connection is closed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import msgspec
 
 from chat.clock import Clock
 from chat.errors import BadResponse, ProviderError
-from chat.llm.calls import CallRecord, Endpoint, Message, Piece
+from chat.llm.calls import CallRecord, Endpoint, Piece
 from chat.llm.chunks import Usage
 from chat.llm.intake import Intake
 from chat.llm.patience import Patience, Stopped
@@ -32,7 +32,6 @@ class Plan(msgspec.Struct, frozen=True):
     purpose: str
     endpoint: Endpoint
     model: str
-    messages: Sequence[Message]
     body: dict[str, Any]
     max_chars: int
     structured: bool = False
@@ -53,6 +52,7 @@ class Narration:
         self._quirks, self._policy, self._clock = quirks, policy, clock
         self._intake = Intake(plan.endpoint, plan.model, patience, plan.max_chars, quirks.bare_thoughts)
         self._upstream: Upstream | None = None
+        self._sent = plan.body
         self._request_id: str | None = None
         self._attempts = 0
         self._pause_s: float | None = None
@@ -141,7 +141,7 @@ class Narration:
             attempts=self._attempts,
             status="stopped" if self._status == "running" else self._status,
             stop_cause=self._cause,
-            prompt_tokens=count_messages(self._plan.messages) if prompt is None else prompt,
+            prompt_tokens=count_messages(self._sent["messages"]) if prompt is None else prompt,
             completion_tokens=self._count_reply() if completion is None else completion,
             cached_tokens=usage.cached_tokens,
             estimated=prompt is None or completion is None,
@@ -159,6 +159,8 @@ class Narration:
         self._idle.clear()
         try:
             await self._step()
+        except RefusedRequest as refused:
+            await self._refused(refused)
         except ProviderError as error:
             await self._failed(error)
         except Stopped:
@@ -181,16 +183,10 @@ class Narration:
             await self._close_well(self._upstream)
 
     async def _open(self) -> None:
-        """Sends the request; when the server does not know a parameter, the next step sends it without."""
         self._attempts += 1
-        body = self._quirks.adapt(self._plan.body)
+        self._sent = self._quirks.adapt(self._plan.body)
         upstream = Upstream(self._wire, self._plan.endpoint, self._plan.model, self._patience)
-        try:
-            await upstream.open(body)
-        except RefusedRequest as refused:
-            if not self._quirks.learn(refused.error.status, refused.words, refused.param, body):
-                raise refused.error from None
-            return
+        await upstream.open(self._sent)
         self._upstream = upstream
         self._request_id = upstream.request_id
 
@@ -199,6 +195,16 @@ class Narration:
         self._quirks.bare_thoughts = self._intake.separator.closed_without_opening
         self._intake.judge(upstream.finish, self._plan.structured)
         await self._end("ok", upstream.finish or "done")
+
+    async def _refused(self, refused: RefusedRequest) -> None:
+        """Where the server says what it does not know, the next step sends the request without."""
+        error = refused.error
+        if self._intake.chars or not self._quirks.learn(
+            error.status, refused.words, refused.param, self._sent
+        ):
+            await self._failed(error)
+        else:
+            await self._close_upstream()
 
     async def _failed(self, error: ProviderError) -> None:
         """Ends the call, or has it tried again when nothing at all had come."""

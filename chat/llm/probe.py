@@ -13,15 +13,26 @@ from pydantic import BaseModel
 
 from chat.clock import Clock
 from chat.errors import ProviderError
-from chat.llm.calls import LADDER, ClassifyRequest, Endpoint, Finding, ModelInfo, NarrateRequest, Probe, Rung
+from chat.llm.calls import (
+    LADDER,
+    ClassifyRequest,
+    Endpoint,
+    Finding,
+    Message,
+    ModelInfo,
+    NarrateRequest,
+    Probe,
+    Rung,
+)
 from chat.llm.narration import Narration
-from chat.llm.quirks import Quirks
+from chat.llm.quirks import QuirkBook, Quirks
 from chat.llm.structured import CallLog, Ladder, Start
 
 List = Callable[[Endpoint], Awaitable[list[ModelInfo]]]
 
 _AT_ONCE_MS = 50  # less is told as no time at all
 _TOKENS = 256  # enough for a model that thinks first
+_TASK = "You are talking to somebody who tries out whether this works."
 _RUNG_NAMES: dict[Rung, str] = {
     "json_schema": "answers that follow a JSON schema",
     "json_object": "answers as a JSON object",
@@ -44,6 +55,7 @@ class Prober:
     start: Start
     list_models: List
     clock: Clock
+    quirks: QuirkBook
     endpoint: Endpoint
     model: str
     findings: list[Finding] = field(default_factory=list)
@@ -108,7 +120,15 @@ class Prober:
         how = "word by word" if pieces > 1 else "all at once"
         when = f"after {first / 1000:.1f} seconds" if first >= _AT_ONCE_MS else "at once"
         self._found("stream", True, f"It replied {how}; the first words came {when}.")
+        self._system()
         return narration
+
+    def _system(self) -> None:
+        if self.quirks.page(self.endpoint, self.model).folds_system:
+            words = "It takes no system message; what stands there is told at the head of the first message instead."
+            self._found("system", None, words)
+        else:
+            self._found("system", True, "It takes a system message.")
 
     def _usage(self, narration: Narration | None) -> bool:
         counted = narration is not None and not narration.record().estimated
@@ -142,7 +162,7 @@ class Prober:
         request = ClassifyRequest(
             purpose="probe",
             model=self.model,
-            messages=[{"role": "user", "content": "Describe the weather of a mild spring day."}],
+            messages=_asked("Describe the weather of a mild spring day."),
             answer=Weather,
             max_tokens=_TOKENS,
             seed=1,
@@ -160,7 +180,7 @@ class Prober:
     def _request(self) -> NarrateRequest:
         return NarrateRequest(
             model=self.model,
-            messages=[{"role": "user", "content": "Say hello in one short sentence."}],
+            messages=_asked("Say hello in one short sentence."),
             temperature=0.0,
             max_tokens=_TOKENS,
             seed=1,
@@ -170,3 +190,8 @@ class Prober:
             max_chars=20_000,
             purpose="probe",
         )
+
+
+def _asked(words: str) -> list[Message]:
+    """Like every prompt of a story: a system message first."""
+    return [{"role": "system", "content": _TASK}, {"role": "user", "content": words}]

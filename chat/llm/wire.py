@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RefusedRequest(Exception):
-    """The server answered with an error status. `words` and `param` are its own, uncut, for finding out why."""
+    """The server answered with an error. `words` and `param` are its own, uncut, for finding out why."""
 
     def __init__(self, error: ProviderError, words: str, param: str) -> None:
         super().__init__(error.message)

@@ -55,14 +55,12 @@ def assemble(
     budget: Budget,
     count: Count,
     history_from: str | None = None,
-    *,
-    folds_system: bool = False,
 ) -> Assembled:
-    """`count` gives the tokens of a text and should remember them. `folds_system` is for models without a system role.
+    """`count` gives the tokens of a text and should remember them.
 
     Raises DoesNotFit when what must be there and the player's words are larger than the hard budget.
     """
-    return _Assembly(given, budget, count).done(history_from, folds_system)
+    return _Assembly(given, budget, count).done(history_from)
 
 
 class _Assembly:
@@ -77,16 +75,12 @@ class _Assembly:
         sizes = [self._size(turn) for turn in reversed(self._turns)]
         self._from_end = [0, *accumulate(sizes)]
 
-    def done(self, history_from: str | None, folds_system: bool) -> Assembled:
+    def done(self, history_from: str | None) -> Assembled:
         plan = _Plan(self._start(history_from), len(self._given.memories))
         if self._total(plan) > self._budget.hard:
             plan = self._trimmed(plan)
-        messages = self._messages(plan)
-        if folds_system:
-            messages[1]["content"] = f"{messages[0]['content']}\n\n{messages[1]['content']}"
-            del messages[0]
         first = self._turns[plan.start].turn_id if plan.start < len(self._turns) else None
-        return Assembled(messages, self._manifest(plan, first), first)
+        return Assembled(self._messages(plan), self._manifest(plan, first), first)
 
     def _size(self, turn: PromptTurn) -> int:
         known = turn.tokens if turn.tokens is not None else self._count(turn.text)

@@ -169,6 +169,7 @@ async def test_the_probe_of_a_capable_server_finds_everything() -> None:
             "models",
             "context",
             "stream",
+            "system",
             "usage",
             "reasoning",
             "structured",

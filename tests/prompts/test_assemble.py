@@ -237,12 +237,6 @@ def test_without_words_of_the_player_a_cue_asks_for_the_reply(spoken: int, cue: 
     assert made.messages[-1]["content"].endswith(f"[End of notes]\n\n{cue}")
 
 
-def test_the_system_text_can_be_folded_into_the_first_user_message() -> None:
-    plain, folded = (assemble(FULL, BUDGET, count, folds_system=folds).messages for folds in (False, True))
-    assert folded[0] == {"role": "user", "content": f"{plain[0]['content']}\n\n{plain[1]['content']}"}
-    assert folded[1:] == plain[2:]
-
-
 def test_the_demo_finds_name_place_and_time() -> None:
     made = assemble(FULL, BUDGET, count)
     assert made.messages[0]["content"].startswith("You are Mira.\n")

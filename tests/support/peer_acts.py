@@ -299,6 +299,37 @@ class OnlyFor:
             await json_body({"error": {"message": message}}, self.status).play(connection)
 
 
+@dataclass(frozen=True)
+class NoSystemRole:
+    """Plays `good` unless there is a system message, which it refuses with an error answer or (200) in the stream."""
+
+    good: Act
+    status: int
+    error: dict[str, Any]
+
+    async def play(self, connection: Connection) -> None:
+        if all(message["role"] != "system" for message in connection.asked["messages"]):
+            await self.good.play(connection)
+        elif self.status == 200:
+            await Raw([b"event: error\n" + event(self.error)]).play(connection)
+        else:
+            await json_body(self.error, self.status).play(connection)
+
+
+def as_gemma(good: Act) -> NoSystemRole:
+    """The way vLLM passes on what Gemma's template says."""
+    said = "System role not supported"
+    return NoSystemRole(
+        good, 400, {"object": "error", "message": said, "type": "BadRequestError", "code": 400}
+    )
+
+
+def as_old_mistral(good: Act) -> NoSystemRole:
+    """The way llama.cpp's server passes on what the template of the first Mistral says."""
+    said = "Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...\n"
+    return NoSystemRole(good, 500, {"error": {"code": 500, "message": said, "type": "server_error"}})
+
+
 def asked_for(body: dict[str, Any]) -> str:
     """The rung a request stands on: json_schema, json_object, tools or prompt."""
     if body.get("tools"):

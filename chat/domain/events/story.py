@@ -99,7 +99,11 @@ class UserTurn(StoryPayload, frozen=True):
 
 
 class AssistantTurnStarted(StoryPayload, frozen=True):
-    """A reply is being written. The manifest says what the prompt held, what was trimmed and what withheld."""
+    """A reply is being written. The manifest says what the prompt held, what was trimmed and what withheld.
+
+    `prompt_hash` is of the messages as they were made; a model without a system role is told the same words, in the
+    same order, with the first two messages in one.
+    """
 
     kind = "assistant_turn_started"
     turn_id: str
@@ -160,7 +164,10 @@ class TurnEdited(StoryPayload, frozen=True):
 
 
 class ContinuationStarted(StoryPayload, frozen=True):
-    """A reply that stood there already is being written on. The manifest says what the prompt held."""
+    """A reply that stood there already is being written on. The manifest says what the prompt held.
+
+    `prompt_hash` is of the messages as they were made, as with a reply that is begun.
+    """
 
     kind = "continuation_started"
     turn_id: str
