@@ -89,6 +89,32 @@ def test_the_doctor_says_what_a_server_cannot_do(settings: Settings, act: Act, w
     assert re.fullmatch(r"[^ ].*[.!?]", said)
 
 
+def only_the_writer_speaks(received: Received) -> Act:
+    """One of two models that are served, of which the second cannot do what it is asked for; others are not known."""
+    model = received.body["model"]
+    if model == "writer":
+        return Reply("Hello there, traveller.")
+    return Reply("Only prose.") if model == "reader" else Status(404, {"error": {"message": "no such model"}})
+
+
+@pytest.mark.parametrize(
+    ("reader", "says"),
+    [
+        ("reader", "reader gave no structured answer"),
+        ("raeder", "has no model called raeder. It said: no such model. Choose a model from the list"),
+    ],
+)
+def test_the_doctor_tries_the_model_that_reads_as_well(settings: Settings, reader: str, says: str) -> None:
+    with Peer(default=only_the_writer_speaks, models=[{"id": "writer"}, {"id": "reader"}]) as peer:
+        asked = {"base_url": peer.base_url, "narrative_model": "writer", "classifier_model": reader}
+        found = examined(settings, **asked)
+        assert run(settings, "doctor", **asked).exit_code == 1
+    assert found["model: stream"][1].startswith("writer replied")
+    is_fine, said = found["model: structured"]
+    assert (is_fine, says in said) == (False, True)
+    assert ("raeder is not in the list" in found.get("model: model", (True, ""))[1]) == (reader == "raeder")
+
+
 def test_a_server_that_is_not_there_is_said_to_be_not_there(settings: Settings) -> None:
     found = examined(settings, base_url="http://127.0.0.1:9/v1", narrative_model="m")
     assert found["model: models"] == (

@@ -139,7 +139,7 @@ async def _endpoint(settings: Settings, clock: Clock) -> list[Finding]:
     gateway = Gateway(clock, request_s=settings.timeouts.request_s)
     endpoint = Endpoint(connection.authority, connection.base_url, connection.key_to_send)
     try:
-        probe = await gateway.probe(endpoint, connection.narrative_model)
+        probe = await gateway.probe(endpoint, connection.narrative_model, connection.classifier_model)
         return [Finding(f"model: {one.what}", one.ok is not False, one.sentence) for one in probe.findings]
     except ChatError as problem:
         return [Finding("model", False, f"{problem.message} {problem.next_step}")]

@@ -158,7 +158,7 @@ class Engine:
 
     async def test_connection(self) -> Probe:
         """What works against the configured server, with a sentence for each finding."""
-        return await self.gateway.probe(self.endpoint(), self.narrative_model())
+        return await self.gateway.probe(self.endpoint(), self.narrative_model(), self.classifier_model())
 
     # Shelves
 

@@ -144,8 +144,11 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Probe(msgspec.Struct, frozen=True):
+    """`model` writes and `reader` answers structured questions, in the ways named in `rungs`; often it is the same."""
+
     endpoint: str
     model: str
+    reader: str
     models: tuple[ModelInfo, ...]
     context_length: int | None
     streams: bool

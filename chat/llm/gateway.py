@@ -66,12 +66,16 @@ class Gateway:
         )
         return await list_models(self._wire, endpoint, patience)
 
-    async def probe(self, endpoint: Endpoint, model: str) -> Probe:
-        """What works there, in sentences; costs a few short calls. With no model named, the first one is tried."""
+    async def probe(self, endpoint: Endpoint, model: str, reader: str = "") -> Probe:
+        """What works there, in sentences; costs a few short calls. With no model named, the first one is tried.
+
+        `reader` is the model that is asked for structured answers, if it is another one.
+        """
         await load_structured()
-        found = await Prober(self._ask, self.list_models, self._clock, self._quirks, endpoint, model).run()
+        prober = Prober(self._ask, self.list_models, self._clock, self._quirks, endpoint, model, reader)
+        found = await prober.run()
         if found.rungs:
-            self._quirks.page(endpoint, found.model).rung = found.rungs[0]
+            self._quirks.page(endpoint, found.reader).rung = found.rungs[0]
         return found
 
     def _ask(self, endpoint: Endpoint, request: NarrateRequest, extra: dict[str, Any]) -> Narration:

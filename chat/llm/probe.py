@@ -1,5 +1,8 @@
 """Tries an endpoint out, the way a story will use it, and says in sentences what works and what does not.
 
+One model writes; the same or another one reads, which is asked for structured answers. Where there are two, each
+sentence names the one it is about.
+
 Costs a few short calls. It raises nothing: an endpoint that cannot be used is a finding too.
 """
 
@@ -12,7 +15,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from chat.clock import Clock
-from chat.errors import ProviderError
+from chat.errors import BadResponse, ModelNotFound, ProviderError
 from chat.llm.calls import (
     LADDER,
     ClassifyRequest,
@@ -50,7 +53,7 @@ class Weather(BaseModel):
 
 @dataclass
 class Prober:
-    """One probe of one model. `model` may be empty; then the first of the list is tried."""
+    """One probe. Without a `model` the first of the list is tried; without a `reader` the same model reads."""
 
     start: Start
     list_models: List
@@ -58,29 +61,39 @@ class Prober:
     quirks: QuirkBook
     endpoint: Endpoint
     model: str
+    reader: str = ""
     findings: list[Finding] = field(default_factory=list)
 
     async def run(self) -> Probe:
         models = await self._models()
         self.model = self.model or (models[0].id if models else "")
+        self.reader = self.reader or self.model
         known = next((model for model in models if model.id == self.model), None)
         context_length = self._context(known)
         narration = await self._stream()
         streams = narration is not None
+        reads = streams or (self._are_two() and bool(models))
         return Probe(
             endpoint=self.endpoint.name,
             model=self.model,
+            reader=self.reader,
             models=tuple(models),
             context_length=context_length,
             streams=streams,
             usage=streams and self._usage(narration),
-            rungs=await self._rungs() if streams else (),
+            rungs=await self._rungs() if reads else (),
             reasoning_field=self._reasoning(narration) if narration else None,
             findings=tuple(self.findings),
         )
 
     def _found(self, what: str, ok: bool | None, sentence: str) -> None:
         self.findings.append(Finding(what, ok, sentence))
+
+    def _are_two(self) -> bool:
+        return self.reader not in ("", self.model)
+
+    def _who(self, model: str, otherwise: str = "It") -> str:
+        return model if self._are_two() else otherwise
 
     async def _models(self) -> list[ModelInfo]:
         try:
@@ -90,17 +103,16 @@ class Prober:
             return []
         count = len(models)
         self._found("models", count > 0, f"{count:,} model{'' if count == 1 else 's'} can be chosen from.")
-        if self.model and models and all(model.id != self.model for model in models):
-            self._found(
-                "model", None, f"{self.model} is not in the list; some servers accept it all the same."
-            )
+        listed = {model.id for model in models}
+        for name in dict.fromkeys((self.model, self.reader)):
+            if name and models and name not in listed:
+                self._found("model", None, f"{name} is not in the list; some servers accept it all the same.")
         return models
 
     def _context(self, known: ModelInfo | None) -> int | None:
         length = known.context_length if known else None
-        sentence = (
-            f"It reads {length:,} tokens at once." if length else "How much it can read at once is unknown."
-        )
+        unknown = f"How much {self._who(self.model, 'it')} can read at once is unknown."
+        sentence = f"{self._who(self.model)} reads {length:,} tokens at once." if length else unknown
         self._found("context", True if length else None, sentence)
         return length
 
@@ -114,28 +126,29 @@ class Prober:
             async for piece in narration:
                 pieces += piece.kind == "text"
         except ProviderError as error:
-            self._found("stream", False, f"{error.message} {error.next_step}")
+            self._found("stream", False, f"{self._told_of(self.model)}{error.message} {error.next_step}")
             return None
         first = narration.record().first_token_ms or 0.0
         how = "word by word" if pieces > 1 else "all at once"
         when = f"after {first / 1000:.1f} seconds" if first >= _AT_ONCE_MS else "at once"
-        self._found("stream", True, f"It replied {how}; the first words came {when}.")
-        self._system()
+        self._found("stream", True, f"{self._who(self.model)} replied {how}; the first words came {when}.")
+        self._system(self.model)
         return narration
 
-    def _system(self) -> None:
-        if self.quirks.page(self.endpoint, self.model).folds_system:
-            words = "It takes no system message; what stands there is told at the head of the first message instead."
-            self._found("system", None, words)
-        else:
-            self._found("system", True, "It takes a system message.")
+    def _told_of(self, model: str) -> str:
+        """What stands in front of a sentence of somebody else's, which need not name the model."""
+        return f"{model}: " if self._are_two() else ""
+
+    def _system(self, model: str) -> None:
+        folds = self.quirks.page(self.endpoint, model).folds_system
+        how = "no system message; what stands there is told at the head of the first message instead"
+        words = f"{self._who(model)} takes {how if folds else 'a system message'}."
+        self._found("system", None if folds else True, words)
 
     def _usage(self, narration: Narration | None) -> bool:
         counted = narration is not None and not narration.record().estimated
-        words = (
-            "It counts its tokens." if counted else "It does not count its tokens; they will be estimated."
-        )
-        self._found("usage", counted or None, words)
+        how = "counts its tokens." if counted else "does not count its tokens; they will be estimated."
+        self._found("usage", counted or None, f"{self._who(self.model)} {how}")
         return counted
 
     def _reasoning(self, narration: Narration) -> str | None:
@@ -144,24 +157,44 @@ class Prober:
         where = narration.reasoning_field or "tags"
         place = "in a field of their own" if narration.reasoning_field else "in tags"
         self._found(
-            "reasoning", True, f"It thinks before it replies; its thoughts come {place} and are kept apart."
+            "reasoning",
+            True,
+            f"{self._who(self.model)} thinks before it replies; its thoughts come {place} and are kept apart.",
         )
         return where
 
     async def _rungs(self) -> tuple[Rung, ...]:
-        works = [rung for rung in LADDER if await self._rung(rung)]
-        if works:
-            named = ", ".join(_RUNG_NAMES[rung] for rung in works)
-            self._found("structured", True, f"It can give {named}.")
-        else:
-            words = "It gave no structured answer; feelings and memories will be kept with defaults only."
-            self._found("structured", False, words)
+        works: list[Rung] = []
+        refused: ProviderError | None = None
+        for rung in LADDER:
+            try:
+                works += [rung] if await self._rung(rung) else []
+            except ProviderError as error:
+                refused = error
+                if isinstance(error, ModelNotFound):
+                    break
+        self._structured(works, refused)
         return tuple(works)
 
+    def _structured(self, works: list[Rung], refused: ProviderError | None) -> None:
+        if works:
+            named = ", ".join(_RUNG_NAMES[rung] for rung in works)
+            self._found("structured", True, f"{self._who(self.reader)} can give {named}.")
+            if self._are_two():
+                self._system(self.reader)
+            return
+        words = (
+            f"{self._who(self.reader)} gave no structured answer; "
+            "feelings and memories will be kept with defaults only."
+        )
+        reason = f" {refused.message} {refused.next_step}" if refused else ""
+        self._found("structured", False, f"{words}{reason}")
+
     async def _rung(self, rung: Rung) -> bool:
+        """Whether it answered well, asked in this way. Raises ProviderError when it could not be asked at all."""
         request = ClassifyRequest(
             purpose="probe",
-            model=self.model,
+            model=self.reader,
             messages=_asked("Describe the weather of a mild spring day."),
             answer=Weather,
             max_tokens=_TOKENS,
@@ -174,7 +207,9 @@ class Prober:
         ladder = Ladder(self.start, Quirks(), self.clock, self.endpoint, request, CallLog(), (rung,))
         try:
             return not (await ladder.climb()).salvaged
-        except ProviderError:
+        except BadResponse as error:
+            if error.status is not None:
+                raise
             return False
 
     def _request(self) -> NarrateRequest:

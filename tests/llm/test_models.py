@@ -15,7 +15,18 @@ from chat.llm.calls import ClassifyRequest, Endpoint, ModelInfo
 from chat.llm.gateway import Gateway
 from chat.llm.probe import Weather
 from tests.support.peer import Peer, Received
-from tests.support.peer_acts import Act, Answer, Raw, Redirect, Reply, Silence, Status, asked_for, json_body
+from tests.support.peer_acts import (
+    Act,
+    Answer,
+    Raw,
+    Redirect,
+    Reply,
+    Silence,
+    Status,
+    as_gemma,
+    asked_for,
+    json_body,
+)
 
 LISTS: dict[str, tuple[Any, list[ModelInfo]]] = {
     "openai": ({"object": "list", "data": [{"id": "a"}, {"id": "b"}]}, [ModelInfo("a"), ModelInfo("b")]),
@@ -193,6 +204,52 @@ async def test_the_probe_of_a_poor_server_says_what_is_missing_and_teaches_the_l
         by_name = {finding.what: finding for finding in probe.findings}
         assert by_name["structured"].ok is False
         assert by_name["usage"].ok is None
+    await gateway.close()
+
+
+def writer_and_reader(received: Received) -> Act:
+    """A model that can write and nothing else, and one that reads and knows no system role."""
+    if received.body["model"] == "reader":
+        return as_gemma(Answer({"sky": "clear", "windy": False}))
+    return Reply("Hello there, traveller.")
+
+
+async def test_where_one_model_writes_and_another_reads_each_sentence_names_the_one_it_is_about() -> None:
+    gateway = Gateway(Clock())
+    with Peer(default=writer_and_reader, models=[{"id": "writer", "context_length": 16384}]) as peer:
+        endpoint = Endpoint("peer", peer.base_url)
+        probe = await gateway.probe(endpoint, "writer", "reader")
+        assert (probe.model, probe.reader, probe.rungs[0]) == ("writer", "reader", "json_schema")
+        sentences = {finding.what: finding.sentence for finding in probe.findings if finding.what != "system"}
+        assert sentences.pop("stream").startswith("writer replied ")
+        assert sentences.pop("structured").startswith("reader can give answers that follow a JSON schema, ")
+        assert sentences == {
+            "models": "1 model can be chosen from.",
+            "model": "reader is not in the list; some servers accept it all the same.",
+            "context": "writer reads 16,384 tokens at once.",
+            "usage": "writer counts its tokens.",
+        }
+        takes, folds = (finding.sentence for finding in probe.findings if finding.what == "system")
+        assert takes == "writer takes a system message."
+        assert folds.startswith("reader takes no system message; ")
+        asked = len(peer.bodies())
+        request = ClassifyRequest("weather", "reader", [{"role": "user", "content": "How is it?"}], Weather)
+        assert (await gateway.classify(endpoint, request)).rung == "json_schema"
+        assert len(peer.bodies()) == asked + 1, "what was found is kept for the one it was found with"
+    await gateway.close()
+
+
+async def test_a_model_that_reads_is_tried_though_the_one_that_writes_is_gone() -> None:
+    def only_reads(received: Received) -> Act:
+        missing = Status(404, {"error": {"message": "no such model"}})
+        return missing if received.body["model"] == "writer" else writer_and_reader(received)
+
+    gateway = Gateway(Clock())
+    with Peer(default=only_reads, models=[{"id": "reader"}]) as peer:
+        probe = await gateway.probe(Endpoint("peer", peer.base_url), "writer", "reader")
+    by_name = {finding.what: finding for finding in probe.findings}
+    assert (probe.ok, by_name["stream"].ok, by_name["structured"].ok) == (False, False, True)
+    assert by_name["stream"].sentence.startswith("writer: peer has no model called writer.")
     await gateway.close()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.dom import parse
-from tests.support.peer import Peer
+from tests.support.peer import Peer, Received
+from tests.support.peer_acts import Act, Answer, Reply, Status
 from tests.web.conftest import JSON, KEY, Visitor
 
 OTHER_HOST = "http://127.0.0.1:59999/v1"
@@ -113,6 +114,26 @@ async def test_the_test_button_says_in_sentences_what_works(connected: Visitor, 
     assert "peer-model" in [one.attrs["value"] for one in page.by_id("models").all("option")]
     told = (await connected.post("/settings/test", JSON)).json()
     assert told["models"] == ["peer-model"]
+
+
+async def test_the_test_button_tries_the_model_that_reads_as_well(visitor: Visitor) -> None:
+    def speaks(received: Received) -> Act:
+        if received.body["model"] == "reader":
+            return Status(404, {"error": {"message": "the model does not exist"}})
+        return Answer({"sky": "clear", "windy": False}) if received.schema_name else Reply("Hello there.")
+
+    with Peer(default=speaks, models=[{"id": "writer"}]) as peer:
+        await visitor.post("/settings/test", base_url=peer.base_url, narrative_model="writer")
+        alone = (await visitor.post("/settings/test", JSON)).json()["findings"]
+        await visitor.post("/settings", narrative_model="writer", classifier_model="reader")
+        both = (await visitor.post("/settings/test", JSON)).json()["findings"]
+    assert {"what": "structured", "ok": True} | {"sentence": alone[-1]["sentence"]} == alone[-1]
+    assert not any("writer" in one["sentence"] for one in alone), "there is one model: everybody knows which"
+    told = {one["what"]: (one["ok"], one["sentence"]) for one in both}
+    assert told["model"] == (None, "reader is not in the list; some servers accept it all the same.")
+    assert told["stream"][1].startswith("writer replied")
+    assert told["structured"][0] is False
+    assert "reader gave no structured answer" in told["structured"][1]
 
 
 async def test_a_server_that_is_not_there_is_told_in_a_sentence(visitor: Visitor) -> None:
