@@ -134,6 +134,8 @@ class Jump:
             except (UnusableSnapshot, undo.Damaged, OSError) as problem:
                 assert self._snapshots is not None
                 self._snapshots.leave_aside(path, problem)
+                if isinstance(problem, OSError):
+                    break  # the file stays, and would be found again
         return self.anew() if is_touched else None
 
     def anew(self) -> World:

@@ -182,6 +182,26 @@ async def test_rows_that_do_not_fit_are_left_aside_and_the_chat_is_folded_anew(
     assert folded == ["anew", "snapshot", "anew"]
 
 
+async def test_rows_that_cannot_be_read_are_asked_for_once_and_the_file_stays(
+    told: Store, folded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing disk (TRUST 85): the beginning is read and the rest is not, again and again."""
+    asked = 0
+
+    def failing(path: Path) -> object:
+        nonlocal asked
+        asked += 1
+        assert asked < 10, "it would be asked for without an end"
+        raise OSError(5, "Input/output error")
+
+    path = await take(told)
+    monkeypatch.setattr(snapshot_file, "read", failing)
+    before = rows(told._live.conn)
+    assert await far_away_and_back(told) == before
+    assert folded == ["anew", "snapshot", "anew"]
+    assert path.exists()
+
+
 async def test_a_snapshot_from_before_words_were_erased_is_never_used(
     told: Store, folded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
