@@ -159,7 +159,7 @@ async def test_what_else_may_hold_the_words_is_named_when_they_are_gone(connecte
     aside.write_text(WORD)
     settings.backups_dir.mkdir(exist_ok=True)
     (settings.backups_dir / "from elsewhere.db").write_text(WORD)
-    await connected.post(f"/chats/{chat}/delete", name=f"The {WORD}")
+    await connected.post(f"/chats/{chat}/delete", name=f"The {WORD}", back_up="off")
     shown = (await connected.get("/deleting")).text
     assert "every file but those named here" in shown
     assert "No backup holds them." in shown
