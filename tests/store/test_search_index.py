@@ -13,7 +13,7 @@ from chat.domain.memories import Memory, scope_token
 from chat.domain.questions import questions
 from chat.domain.records import Put
 from chat.settings import Settings
-from chat.store import Store, connections, migrate, views
+from chat.store import Store, backup, connections, migrate, views
 from chat.store.rows import Buffer, put_sql
 from chat.store.search_index import stretch_of, written_at_the_end
 from chat.store.verify import verify
@@ -135,12 +135,24 @@ async def test_a_database_from_before_the_stretches_is_searched_like_a_new_one(
     )
     await store.close()
     _as_it_was(settings.db_path)
+    assert backup.listing(settings) == []
     store = await Store.open(settings, Clock())
+    (kept,) = backup.listing(settings)
+    assert (kept.is_verified, "before-0012_index_by_owner" in kept.name) == (True, True)
+    assert _schema_of(settings.backups_dir / f"{kept.name}.db") < _schema_of(settings.db_path)
     assert len((await ids_of(store, MIRA, "astrolabe"))["astrolabe"]) == 1
     await store.execute(lambda state: stories.remembered("a", "a-1", 2, "m2", "Ada: An astrolabe again."))
     assert len((await ids_of(store, MIRA, "astrolabe"))["astrolabe"]) == 2
     await store.close()
     assert verify(settings) == []
+
+
+def _schema_of(path: Path) -> int:
+    """How many migrations a database has run."""
+    conn = sqlite3.connect(path)
+    count: int = conn.execute("select count(*) from migrations").fetchone()[0]
+    conn.close()
+    return count
 
 
 def _as_it_was(path: Path) -> None:
