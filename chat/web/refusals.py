@@ -51,7 +51,7 @@ BAD_METHOD = Refusal(
 )
 BAD_TYPE = Refusal(
     415, "bad_type", "The body is neither a form nor JSON, so nothing was done.",
-    "Send application/x-www-form-urlencoded, multipart/form-data or application/json.",
+    "Send application/x-www-form-urlencoded or application/json; multipart/form-data only with a portrait.",
 )  # fmt: skip
 BAD_LENGTH = Refusal(400, "bad_length", "The length of the request cannot be read.", "Send it again.")
 TOO_SLOW = Refusal(

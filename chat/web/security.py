@@ -36,7 +36,10 @@ _NAMES = (b"127.0.0.1", b"localhost", b"[::1]")
 _HTTP_PORT = 80
 _SAFE = frozenset({"GET", "HEAD"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
-_BODY_TYPES = frozenset({b"application/x-www-form-urlencoded", b"multipart/form-data", b"application/json"})
+_FORM, _UPLOAD = b"application/x-www-form-urlencoded", b"multipart/form-data"
+_BODY_TYPES = frozenset({_FORM, b"application/json"})
+_JSON_BEGINS = (b"{", b"[", b'"')
+"""No form begins so: browsers and libraries write these as percent and digits."""
 _FRAMES = frozenset({b"iframe", b"frame", b"embed", b"object", b"fencedframe"})
 _READ = frozenset(
     {
@@ -76,6 +79,15 @@ class Request(NamedTuple):
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     @property
+    def takes_file(self) -> bool:
+        return self.path.endswith(_UPLOADS)
+
+    @property
+    def kind(self) -> bytes:
+        """What the body is said to be."""
+        return self.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+    @property
     def from_elsewhere(self) -> bool:
         """A browser says that another site, or another program on this machine, made it ask."""
         return self.headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin")
@@ -101,8 +113,7 @@ class SecurityMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = _read(scope)
         sealed = _sealed(send, keeps_cache=request.path.startswith(_KEPT))
-        takes_file = request.path.endswith(_UPLOADS)
-        limit_bytes = UPLOAD_BYTES if takes_file else self._body_bytes
+        limit_bytes = UPLOAD_BYTES if request.takes_file else self._body_bytes
         refusal = _first_objection(request) or declared_length(
             request.headers.get(b"content-length"), limit_bytes
         )
@@ -111,10 +122,10 @@ class SecurityMiddleware:
                 body = await take_body(receive, limit_bytes)
             except ClientGone:
                 return
-            refusal = body if isinstance(body, Refusal) else None
+            refusal = body if isinstance(body, Refusal) else _body_objection(request, body)
             receive = given_back(body, receive) if isinstance(body, bytes) else receive
         if refusal is not None:
-            if takes_file and refusal.reason == refusals.FILE_TOO_LARGE.reason:
+            if request.takes_file and refusal.reason == refusals.FILE_TOO_LARGE.reason:
                 refusal = refusals.FILE_TOO_LARGE
             await _turn_away(refusal, request, scope, sealed)
             return
@@ -192,11 +203,20 @@ def _is_own_origin(headers: dict[bytes, bytes], site: bytes | None) -> bool:
 
 
 def _type_objection(request: Request) -> Refusal | None:
-    """Anything a plain form elsewhere could send as another type (text/plain above all) stays outside."""
+    """Anything a plain form elsewhere could send as another type (text/plain above all) stays outside.
+
+    It is refused here and not where a body is read: an action that needs no field would not look at one.
+    """
     if not (request.acts and request.has_body):
         return None
-    kind = request.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    return None if kind in _BODY_TYPES else refusals.BAD_TYPE
+    is_read = request.kind in _BODY_TYPES or (request.takes_file and request.kind == _UPLOAD)
+    return None if is_read else refusals.BAD_TYPE
+
+
+def _body_objection(request: Request, body: bytes) -> Refusal | None:
+    """JSON under the name of a form: read as one, it would be a form without a field."""
+    is_json = request.kind == _FORM and body.lstrip().startswith(_JSON_BEGINS)
+    return refusals.BAD_TYPE if is_json else None
 
 
 def _sealed(send: Send, *, keeps_cache: bool) -> Send:
