@@ -49,18 +49,29 @@ def sink() -> Iterator[Sink]:
     listening.close()
 
 
-CASES = (16, 20, 22, 23, 25)
-"""Of the trust list: what would run, load, act or take the place of something; every payload of them."""
+FIELD_CHARS, TURN_CHARS = 300, 5_000
+"""A field of a bot goes into every prompt and holds the beginning of the longest ones; the model says all of each."""
 
 
 def payloads(port: int) -> list[str]:
-    return [text for case in CASES for text in trust.payloads(case, f"localhost:{port}")]
+    """Every one of every case."""
+    return [text for case in trust.PAYLOADS for text in trust.payloads(case, f"localhost:{port}")]
+
+
+def as_turns(texts: list[str]) -> list[str]:
+    """The texts as turns no prompt is too small for."""
+    turns = [""]
+    for text in (text[at : at + TURN_CHARS] for text in texts for at in range(0, len(text), TURN_CHARS)):
+        if len(turns[-1]) + len(text) > TURN_CHARS:
+            turns.append("")
+        turns[-1] += f"{text}\n"
+    return turns
 
 
 async def test_hostile_text_in_every_field_is_only_text(
     page: Page, watch: Watch, server: Server, sink: Sink
 ) -> None:
-    hostile = "\n".join(payloads(sink.port))
+    hostile = "\n".join(text[:FIELD_CHARS] for text in payloads(sink.port))
     line = trust.one_line(payloads(sink.port)[2])
     await page.goto(f"{server.url}/settings")
     await page.fill("#you input[name=name] >> nth=0", line)
@@ -79,8 +90,7 @@ async def test_hostile_text_in_every_field_is_only_text(
         await page.fill(f"[name={field}]", hostile)
     await page.click("button[value=confirm]")
     await expect(page.locator("#composer")).to_be_visible()
-    texts = payloads(sink.port)
-    for text in ("\n".join(texts[::2]), "\n".join(texts[1::2])):
+    for text in as_turns(payloads(sink.port)):
         await desk.say(page, text)
         await desk.answered(page)
     chat = page.url
@@ -124,6 +134,38 @@ async def test_a_hostile_model_owns_nothing_while_it_streams_nor_afterwards(
     await expect(page.locator("#reply")).to_be_visible()
     await inert(page)
     assert sink.hits == 0
+
+
+INJECT = """(sink) => {
+    self.blocked = [];
+    document.addEventListener('securitypolicyviolation', (told) => self.blocked.push(told.blockedURI));
+    const add = (tag, set) => document.body.append(Object.assign(document.createElement(tag), set));
+    add('script', { textContent: 'self.owned = 1' });
+    add('script', { src: sink });
+    const box = document.createElement('div');
+    box.innerHTML = '<button id="by-hand" onclick="self.owned = 1">x</button>';
+    document.body.append(box);
+    document.getElementById('by-hand').click();
+}"""
+
+
+async def test_case_27_a_script_put_into_the_page_by_hand_is_blocked_by_the_browser(
+    page: Page, watch: Watch, server: Server, sink: Sink
+) -> None:
+    """And the same does run where there is no such policy, so it is the policy that holds it."""
+    remote = f"http://localhost:{sink.port}/s.js"
+    await desk.open_chat(page, server, desk.begin_story(server))
+    await page.evaluate(INJECT, remote)
+    await page.wait_for_function("self.blocked.length >= 3")
+    assert sorted(await page.evaluate("self.blocked")) == [remote, "inline", "inline"]
+    assert await page.evaluate("typeof self.owned") == "undefined"
+    assert sink.hits == 0
+    await page.goto("about:blank")
+    async with page.expect_event("requestfailed"):
+        await page.evaluate(INJECT, remote)
+    assert await page.evaluate("self.owned") == 1
+    assert sink.hits
+    watch.errors.clear()
 
 
 async def inert(page: Page) -> None:
