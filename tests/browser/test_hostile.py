@@ -61,10 +61,10 @@ def payloads(port: int) -> list[str]:
 def as_turns(texts: list[str]) -> list[str]:
     """The texts as turns no prompt is too small for."""
     turns = [""]
-    for text in (text[at : at + TURN_CHARS] for text in texts for at in range(0, len(text), TURN_CHARS)):
-        if len(turns[-1]) + len(text) > TURN_CHARS:
+    for piece in (text[at : at + TURN_CHARS] for text in texts for at in range(0, len(text), TURN_CHARS)):
+        if len(turns[-1]) + len(piece) > TURN_CHARS:
             turns.append("")
-        turns[-1] += f"{text}\n"
+        turns[-1] += f"{piece}\n"
     return turns
 
 
