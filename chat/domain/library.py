@@ -32,6 +32,7 @@ from chat.domain.events import (
     YouAuthored,
 )
 from chat.domain.lineage import Lineage, lineage_of
+from chat.domain.names import apart
 from chat.domain.people import Person
 from chat.domain.records import Change, Drop, Put, Record
 
@@ -57,6 +58,10 @@ class Library(msgspec.Struct, frozen=True):
     def name_of(self, entity: str) -> str:
         found = self.people.get(entity) or self.bots.get(entity)
         return found.name if found else "Narrator"
+
+    def spoken_name(self, entity: str) -> str:
+        """The name as it stands in a sentence of ours."""
+        return apart(self.name_of(entity))
 
 
 Step = tuple[Library, list[Change]]

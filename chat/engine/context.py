@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chat.domain.bots import Bot
 from chat.domain.library import Library
+from chat.domain.names import apart
 from chat.domain.people import Person
 from chat.domain.recall import Recalled
 from chat.domain.records import Put
@@ -53,9 +54,9 @@ class Context(msgspec.Struct, frozen=True):
         for turn in reversed(self.turns):
             heard = hear(turn, self.bot.id)
             if not heard.text:
-                told.append((turn.id, f"{self.bot.name} did not witness it."))
+                told.append((turn.id, f"{apart(self.bot.name)} did not witness it."))
             elif not heard.is_whole:
-                told.append((turn.id, f"{self.bot.name} witnessed only a part of it."))
+                told.append((turn.id, f"{apart(self.bot.name)} witnessed only a part of it."))
         return tuple(told[:WITHHELD_TOLD])
 
 

@@ -95,7 +95,7 @@ async def _asked(
     engine: Engine, run: Run, prepared: Prepared, call_id: str, *, as_instruction: bool
 ) -> Told | ProviderError:
     """One call, and how it ended; the error alone where another way of asking may help."""
-    name, before = engine.store.library.name_of(run.speaker), run.written_on
+    name, before = engine.store.library.spoken_name(run.speaker), run.written_on
     messages: list[Message] = continuing(prepared.messages, before, as_instruction=as_instruction)
     asked = narrate.request_of(engine, prepared.model, prepared.seed, messages)
     run.narration = narration = engine.gateway.narrate(engine.endpoint(), asked)

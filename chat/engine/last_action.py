@@ -6,6 +6,7 @@ from chat.domain.events import ManualEdit, MemoryPinChanged, SceneClosed
 from chat.domain.history import AGAIN, CHECKPOINT, MOMENT, REDO, RETRY, REWIND, SWIPE, UNDO, Place
 from chat.domain.library import Library
 from chat.domain.lineage import lineage_of, owner_of
+from chat.domain.names import apart
 from chat.store import views
 from chat.store.reading import Reader
 
@@ -60,7 +61,7 @@ async def told(reader: Reader, library: Library, chat_id: str, place: Place) -> 
     if place.what == CHECKPOINT:
         known = library.checkpoints.values()
         name = next((one.name for one in known if (one.branch_id, one.step) == (branch_id, place.step)), "")
-        return f"the return to “{name}”" if name else kind(place)
+        return f"the return to “{apart(name)}”" if name else kind(place)
     return await _of_event(reader, library, branch_id, place)
 
 
@@ -68,12 +69,14 @@ async def _of_event(reader: Reader, library: Library, branch_id: str, place: Pla
     found = await views.event_at(reader, branch_id, place.step, place.what)
     match found.data if found else None:
         case ManualEdit() as edit:
-            return _EDITS.get(edit.what, kind(place)).format(library.name_of(edit.target.partition(">")[0]))
+            return _EDITS.get(edit.what, kind(place)).format(
+                library.spoken_name(edit.target.partition(">")[0])
+            )
         case MemoryPinChanged() as pin:
             return "the pin of a memory" if pin.pinned else "letting go of a pin"
         case SceneClosed() as scene:
             name = await views.place_of_scene(reader, scene.scene_id)
-            return f"the close of the scene at {name}" if name else kind(place)
+            return f"the close of the scene at {apart(name)}" if name else kind(place)
         case _:
             return kind(place)
 

@@ -86,7 +86,7 @@ async def tell(engine: Engine, run: Run, asked: Asked | None = None) -> Told:
         asked = ask(engine, prepared)
     narration, call_id = asked.narration, asked.call_id
     run.narration = narration
-    problem = await _listen(engine, run, asked, engine.store.library.name_of(run.speaker))
+    problem = await _listen(engine, run, asked, engine.store.library.spoken_name(run.speaker))
     note(engine, prepared.model, problem, prepared.total_tokens)
     ending = ending_of(engine, run, narration.text, problem, prepared, call_id, narration.reasoning)
     return Told(ending, narration.record(), call_id, prepared.messages)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chat.domain import resets
 from chat.domain.bots import Bot
 from chat.domain.events import NewEvent, story
+from chat.domain.names import apart
 from chat.engine import recovery
 from chat.errors import NotFound, Refused, TurnRunning, ValueRefused
 from chat.store.state import State
@@ -58,7 +59,7 @@ def must_be_quiet(engine: Engine, chat_id: str) -> None:
     if run := engine.runs.get(chat_id):
         title = engine.store.library.chats[chat_id].title
         raise TurnRunning(
-            f"A reply is being written in “{title}”, so nothing was changed.",
+            f"A reply is being written in “{apart(title)}”, so nothing was changed.",
             turn_id=run.reply_id,
             next_step="Wait for it, or stop it first.",
         )

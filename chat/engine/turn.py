@@ -123,7 +123,7 @@ def start_reply(
     `tell` asks the model, `keep` stores how it ended: other ones write on a reply that stands there already.
     """
     run.speaker = bot_id
-    run.tell("thinking", f"{engine.store.library.name_of(bot_id)} is thinking.")
+    run.tell("thinking", f"{engine.store.library.spoken_name(bot_id)} is thinking.")
     run.task = asyncio.create_task(
         _reply(engine, run, tell, keep or _store_ending), name=f"reply {run.reply_id}"
     )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from chat.domain.events import Event, WordsErased, chat_stream, library
 from chat.domain.library import Library
+from chat.domain.names import apart
 from chat.errors import NotFound, Refused
 from chat.store import traces
 from chat.store.chain import body_hash
@@ -79,13 +80,13 @@ def must_not_be_needed(known: Library, you_id: str, chat_ids: Sequence[str]) -> 
     person = known.people[you_id]
     if person.is_default:
         raise Refused(
-            f"{person.name} is who you play unless a chat says otherwise, and stays.",
+            f"{apart(person.name)} is who you play unless a chat says otherwise, and stays.",
             "Make another persona the one you play, then this one can go.",
         )
     if chat_ids:
-        titles = ", ".join(f"“{known.chats[one].title}”" for one in chat_ids)
+        titles = ", ".join(f"“{apart(known.chats[one].title)}”" for one in chat_ids)
         raise Refused(
-            f"{person.name} stays, because these stories have words of theirs: {titles}.",
+            f"{apart(person.name)} stays, because these stories have words of theirs: {titles}.",
             "Delete these chats for good first; then the persona can go.",
         )
 

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from chat.domain.names import apart
 from chat.errors import StoreDamaged, StoreError
 from chat.web import story_time
 from chat.web.assets import Assets
@@ -52,6 +53,7 @@ def environment(assets: Assets) -> Environment:
     }
     made.filters |= {
         "turn": render_turn,
+        "apart": apart,
         "monogram": monogram,
         "hue": speaker_hue,
         "story_time": story_time.spoken,

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from chat.domain.bots import Bot
+from chat.domain.names import apart
 from chat.domain.wording import revision_of
 from chat.engine.authoring import BOT_WORDS, BotFields
 from chat.errors import ChatError, NotFound, Stale
@@ -56,11 +57,12 @@ async def get_bot(request: Request, bot_id: str, reset: str = "", kept: str = ""
     bot = known_bot(engine_of(request), bot_id)
     if wants_json(request):
         return json_response(bot_json(bot))
-    told = f"{bot.name} is saved." if kept else ""
+    name = apart(bot.name)
+    told = f"{name} is saved." if kept else ""
     if reset.isdigit():
-        told = f"{bot.name} was reset in {reset} chats. Undo in each brings everything back."
+        told = f"{name} was reset in {reset} chats. Undo in each brings everything back."
     if reset == "1":
-        told = f"{bot.name} was reset in one chat. Undo there brings everything back."
+        told = f"{name} was reset in one chat. Undo there brings everything back."
     return await _form(request, bot, _to_form(bot), notice=Notice(told, tone="plain") if told else None)
 
 

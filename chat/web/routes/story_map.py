@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from chat.domain.names import apart
 from chat.errors import ChatError, NotFound
 from chat.web import failures
 from chat.web.failures import Notice, status_of
@@ -58,7 +59,9 @@ async def post_checkpoint(request: Request, chat_id: str) -> Response:
     if not branch and is_htmx(request):
         name = engine.store.library.checkpoints[made].name
         told = Notice(
-            f"This moment is called “{name}”. The story map leads back to it.", tone="plain", is_passing=True
+            f"This moment is called “{apart(name)}”. The story map leads back to it.",
+            tone="plain",
+            is_passing=True,
         )
         return part(request, ("_error_fragment.html", {"notice": told}))
     return see_other(request, _of(request, chat_id, made))

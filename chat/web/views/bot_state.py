@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from chat.domain.bots import Bot
+from chat.domain.names import apart
 from chat.errors import NotFound
 from chat.web.failures import Notice, Offer
 
@@ -48,7 +49,7 @@ def bot_state(engine: Engine, bot_id: str, on: str) -> BotState:
 
 def _away(bot: Bot) -> Notice:
     return Notice(
-        f"{bot.name} is put away.",
+        f"{apart(bot.name)} is put away.",
         "Their chats are where they were, and a story can still be begun with them.",
         tone="plain",
         offer=Offer(f"/bots/{bot.id}/restore", "Bring back to the list"),

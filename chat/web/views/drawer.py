@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chat.domain.edges import Edge
+from chat.domain.names import apart
 from chat.domain.people import is_you
 from chat.domain.places import Place
 from chat.web import story_time
@@ -154,7 +155,7 @@ def _person(entity: str, facts: Facts, attempt: Attempt | None) -> PersonView:
     name, activity = facts.library.name_of(entity), facts.world.activities.get(entity)
     if activity is None:
         return PersonView(entity, name, "", None)
-    form = editor(facts.world, "activity", entity, f"what {name} is doing", attempt)
+    form = editor(facts.world, "activity", entity, f"what {apart(name)} is doing", attempt)
     attention = f"attention on {activity.attention}" if activity.attention else ""
     doing = ", ".join(part for part in (activity.sentence(), attention) if part)
     return PersonView(entity, name, doing, form)
@@ -176,7 +177,11 @@ def _feeling(edge: Edge, facts: Facts, attempt: Attempt | None) -> FeelingView:
         turn_id="" if edge.last_reason == "set by hand" else edge.last_turn_id or "",
         from_chat=(origin.id, origin.title) if origin else None,
         form=editor(
-            facts.world, "edge", f"{edge.source}>{edge.target}", f"{source} toward {target}", attempt
+            facts.world,
+            "edge",
+            f"{edge.source}>{edge.target}",
+            f"{apart(source)} toward {apart(target)}",
+            attempt,
         ),
     )
 

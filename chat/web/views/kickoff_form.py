@@ -8,6 +8,7 @@ import msgspec
 
 from chat.domain.kickoff import ActivityDraft, KickoffDraft
 from chat.domain.library import Library
+from chat.domain.names import apart
 from chat.web import story_time
 from chat.web.forms import Fields
 
@@ -23,8 +24,8 @@ MINUTES_MAX = 100_000
 
 def continuities(bot_name: str) -> tuple[tuple[str, str], ...]:
     return (
-        ("main", f"Shared: {bot_name} remembers the other chats"),
-        ("own", f"On its own: {bot_name} has never met you before"),
+        ("main", f"Shared: {apart(bot_name)} remembers the other chats"),
+        ("own", f"On its own: {apart(bot_name)} has never met you before"),
     )
 
 

@@ -178,11 +178,11 @@ def _withheld(one: Mapping[str, str], facts: Facts) -> Withheld:
     turn = facts.recent.get(one["what"])
     if turn is None:
         return Withheld("An earlier turn" if one["what"].isalnum() else one["what"], one["why"], "")
-    return Withheld(f"What {facts.library.name_of(turn.speaker)} said or did", one["why"], turn.id)
+    return Withheld(f"What {facts.library.spoken_name(turn.speaker)} said or did", one["why"], turn.id)
 
 
 def _outcome(facts: Facts, reply: Turn) -> Outcome:
-    name_of = facts.library.name_of
+    name_of = facts.library.spoken_name
     finished = [event.data for event in facts.changes if isinstance(event.data, DigestFinished)]
     changes = [told for event in facts.changes for told in _told(event.data, name_of)]
     sentence = _OUTCOMES.get(reply.digest_outcome, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat.domain.branching import TRUNK, Strand
 from chat.domain.history import AGAIN, RETRY
 from chat.domain.library import Library
+from chat.domain.names import apart
 from chat.store.views import Said
 from chat.web import story_time
 from chat.web.views.map_drawing import Caption, shortened
@@ -19,7 +20,7 @@ def excerpt(said: Said | None, library: Library, most: int = _EXCERPT) -> str:
     if said is None:
         return ""
     words = shortened(" ".join(said.text.replace("*", "").split()), most)
-    name = library.name_of(said.speaker)
+    name = library.spoken_name(said.speaker)
     return f"{name}: {words}" if words else f"{name} is about to speak"
 
 
@@ -42,7 +43,7 @@ def turns(count: int) -> str:
 def what(story: StoryMap, node: Node) -> str:
     """What a moment is, in words."""
     parts = ["You are here"] if node.is_here else []
-    parts += [f"Checkpoint “{one.name}”" for one in node.checkpoints]
+    parts += [f"Checkpoint “{apart(one.name)}”" for one in node.checkpoints]
     if node.scene:
         parts.append("A scene begins")
     if node.leaving:
@@ -62,7 +63,7 @@ def time(node: Node) -> str:
 
 
 def label(story: StoryMap, node: Node) -> str:
-    where = ", ".join(part for part in (time(node), place(story, node)) if part)
+    where = ", ".join(part for part in (time(node), apart(place(story, node))) if part)
     return ". ".join(
         part for part in (what(story, node), where, excerpt(node.said, story.library, 70)) if part
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 import msgspec
 
 from chat.domain.bots import Bot
+from chat.domain.names import apart
 from chat.domain.people import Person
 from chat.store import views
 from chat.store.views import ChatLine
@@ -52,20 +53,20 @@ async def rail(engine: Engine, current_chat: str = "") -> RailView:
         chats=[chat_item(line) for line in lines[:CHATS_SHOWN]],
         more_chats=len(lines) > CHATS_SHOWN,
         bots=shelved(engine),
-        you=f"You are {person.name}" if is_named(person) else "You have no name yet",
+        you=f"You are {apart(person.name)}" if is_named(person) else "You have no name yet",
         connection=connection_words(engine),
         current_chat=current_chat,
     )
 
 
 def chat_item(line: ChatLine) -> ChatItem:
-    where = " · ".join(part for part in (line.place, story_time.clock(line.clock_at)) if part)
+    where = " · ".join(part for part in (apart(line.place), story_time.clock(line.clock_at)) if part)
     names = [name for name in line.bot_names if name]
     return ChatItem(
         id=line.chat.id,
         title=line.chat.title,
         bot_id=line.chat.bot_ids[0],
-        with_words=f"with {' and '.join(names)}" if names else "",
+        with_words=f"with {' and '.join(map(apart, names))}" if names else "",
         where=where,
         snippet=_snippet(line.snippet),
         is_running=line.is_running,

@@ -122,7 +122,7 @@ def entries(
 
 def forgotten(resets: Mapping[str, int], library: Library, after: int, before: int) -> Forgot | None:
     """The bots that were reset between two steps; None when none was."""
-    found = {library.name_of(bot): step for bot, step in resets.items() if after < step < before}
+    found = {library.spoken_name(bot): step for bot, step in resets.items() if after < step < before}
     if not found:
         return None
     know = "knows" if len(found) == 1 else "know"

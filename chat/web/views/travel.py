@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from chat.domain.library import Library
+from chat.domain.names import apart
 from chat.domain.turns import Turn
 from chat.store.views import Alternative
 from chat.web.failures import Notice, Offer
@@ -111,7 +112,7 @@ def _feeling(lost: FeelingLost) -> str:
         for name, delta in (("affinity", lost.affinity), ("trust", lost.trust))
         if delta
     ]
-    return f"What {lost.source} feels for {lost.target}: {' and '.join(parts)}."
+    return f"What {apart(lost.source)} feels for {apart(lost.target)}: {' and '.join(parts)}."
 
 
 def _span(minutes: int) -> str:
