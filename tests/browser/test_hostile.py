@@ -59,7 +59,7 @@ def payloads(port: int) -> list[str]:
 
 
 def as_turns(texts: list[str]) -> list[str]:
-    """The texts as turns no prompt is too small for."""
+    """The texts as turns none of which is too long for a prompt."""
     turns = [""]
     for piece in (text[at : at + TURN_CHARS] for text in texts for at in range(0, len(text), TURN_CHARS)):
         if len(turns[-1]) + len(piece) > TURN_CHARS:

@@ -12,9 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
+from chat.settings import Preset
 from tests.support.dom import Element, parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer, Reply, Status
+from tests.trust import everywhere
 from tests.trust.inert import assert_inert
 from tests.trust.payloads import PAYLOADS, one_line, payloads
 from tests.web.conftest import HTMX, JSON, Visitor
@@ -50,7 +52,9 @@ async def _tell(visitor: Visitor, peer: Peer, texts: list[str]) -> str:
     for text in texts:
         peer.script(Reply(pieces=[text[at : at + 5] for at in range(0, min(len(text), 400), 5)] or [text]))
         await visitor.say(chat_id, text[:5000])
-    await visitor.client.put(f"/chats/{chat_id}/draft", data={"prose": whole})
+    await everywhere.note(visitor, chat_id, whole[:1000])
+    peer.script(Reply(whole))
+    assert (await visitor.post(f"/chats/{chat_id}/impersonate", JSON, prose="")).status_code == 200
     return chat_id
 
 
@@ -61,26 +65,6 @@ async def _failed(visitor: Visitor, peer: Peer, text: str) -> str:
     await visitor.say(other, "Hello?")
     assert "refused the request (400)" in (await visitor.turns(other))[-1]["error"]["message"]
     return other
-
-
-def _pages(chat_id: str, other: str, bot_id: str, turn_id: str) -> list[str]:
-    chat = f"/chats/{chat_id}"
-    shelves = ["/chats", "/chats/new", "/bots", f"/bots/{bot_id}", f"/bots/{bot_id}/kickoff", "/settings"]
-    return [*shelves, chat, f"{chat}?drawer=1", f"{chat}/turns/{turn_id}/rewind", f"/chats/{other}"]
-
-
-def _parts(chat_id: str, turn_id: str) -> list[str]:
-    names = (
-        "transcript",
-        "status",
-        "drawer",
-        "draft",
-        "steps",
-        f"turns/{turn_id}",
-        f"turns/{turn_id}/rewind",
-        f"parts?turn={turn_id}&part=rail&part=steps&part=status",
-    )
-    return [f"/chats/{chat_id}/{name}" for name in names] + ["/rail", "/settings/models"]
 
 
 async def _read(visitor: Visitor, address: str, headers: dict[str, str]) -> Element:
@@ -100,17 +84,15 @@ async def test_hostile_text_is_only_text_wherever_it_shows(connected: Visitor, p
     other = await _failed(connected, peer, texts[0])
     turns = await connected.turns(chat_id)
     bot_id = turns[-1]["speaker"]["id"]
-    for address in _pages(chat_id, other, bot_id, turns[1]["id"]):
+    for address in [*await everywhere.pages(connected, chat_id, turns[1]["id"]), f"/chats/{other}"]:
         await _read(connected, address, {"Accept": "text/html"})
-    for address in _parts(chat_id, turns[1]["id"]):
+    for address in everywhere.parts(chat_id, bot_id, turns[1]["id"]):
         await _read(connected, address, HTMX)
     page = await _read(connected, f"/chats/{chat_id}", {"Accept": "text/html"})
     line = one_line(texts[0])
     assert page.one("h1").text == page.one("title").text == " ".join(line.split())
-    assert (
-        page.by_id("composer").value_of("prose").splitlines()[0].strip()
-        == "\n\n".join(texts).splitlines()[0].strip()
-    )
+    drafted = page.by_id("composer").value_of("prose").strip()
+    assert drafted.splitlines()[0].strip() == "\n\n".join(texts).strip().splitlines()[0].strip()
     said = [turn["text"] for turn in turns if turn["role"] == "user"]
     assert said == [text[:5000].replace("\r", "\n") for text in texts], "kept to the letter"
     markdown = (await connected.client.get(f"/chats/{chat_id}/transcript.md")).text
@@ -120,24 +102,81 @@ async def test_hostile_text_is_only_text_wherever_it_shows(connected: Visitor, p
 
 
 async def test_case_16_what_a_digest_says_is_only_text(connected: Visitor, peer: Peer) -> None:
-    """Reasons, facts and doings come from a model too; they show in the drawer."""
+    """Reasons, facts, doings and the place the story goes on come from a model too; they show in the drawer."""
     chat_id = await connected.chat()
-    bot_id = (await connected.json(f"/chats/{chat_id}"))["bots"][0]["id"]
-    hostile = one_line(payloads(16)[2])
-    answer = {"significance": 1, "weather": hostile, "activities": [{"entity": bot_id, "action": hostile}]}
-    edge = {
-        "source": bot_id,
-        "target": "you",
-        "affinity": 2,
-        "trust": 1,
-        "reason": hostile,
-        "facts": [hostile],
+    hostile, place = one_line(payloads(16)[2]), one_line(payloads(16)[0])
+    answer = {
+        "significance": 3,
+        "weather": hostile,
+        "weather_cites": [1],
+        "activities": [{"who": "Mira", "action": hostile, "cites": [1]}],
+        "feelings": [{"source": "Mira", "target": "You", "affinity": 2, "reason": hostile, "cites": [1]}],
+        "facts": [{"owner": "Mira", "about": "You", "text": hostile, "cites": [1]}],
     }
-    peer.script(Reply(f'*nods* "{hostile}"'), Answer(answer | {"edges": [edge]}))
+    peer.script(Answer(answer), on="DigestAnswer")
     await connected.say(chat_id, f"Look at {hostile}.")
-    for address in (f"/chats/{chat_id}?drawer=1", f"/chats/{chat_id}"):
-        await _read(connected, address, {"Accept": "text/html"})
-    assert_inert(await connected.get(f"/chats/{chat_id}/drawer", **HTMX))
+    page = await _read(connected, f"/chats/{chat_id}?drawer=1", {"Accept": "text/html"})
+    assert page.by_id("drawer").text.count(hostile) > 6, "all of it was believed"
+    keeps = {"memory": hostile, "significance": 2, "feelings": [{"target": "You", "summary": hostile}]}
+    peer.script(Answer(keeps), on="SceneMemoryAnswer")
+    close = await connected.post(f"/chats/{chat_id}/scene/close", JSON, name=place, place_type=place)
+    assert close.status_code == 200
+    await connected.settled(chat_id)
+    for address in (f"/chats/{chat_id}?drawer=1", f"/chats/{chat_id}", "/chats", f"/chats/{chat_id}/map"):
+        page = await _read(connected, address, {"Accept": "text/html"})
+        assert place in page.text, address
+    drawer = await _read(connected, f"/chats/{chat_id}/drawer", HTMX)
+    assert [
+        one for one in drawer.all("li", cls="memory") if "a whole scene" in one.text and hostile in one.text
+    ]
+    assert hostile in drawer.by_id("drawer-part-feelings").one(cls="feeling-summary").text
+
+
+async def test_case_16_what_a_model_reads_out_of_an_opening_is_only_text(
+    connected: Visitor, peer: Peer
+) -> None:
+    hostile, bot_id = one_line(payloads(16)[2]), await connected.bot()
+    doing = {"posture": hostile, "action": hostile, "attention": hostile, "holding": [hostile]}
+    answer = {
+        "place": {"name": hostile, "type": hostile},
+        "start_time": hostile,
+        "you": doing,
+        "bot": doing,
+        "feeling_summary": hostile,
+        "facts": [hostile],
+        "opening": hostile,
+    }
+    peer.script(Answer(answer), on="KickoffAnswer")
+    address = f"/bots/{bot_id}/kickoff"
+    assert (await connected.post(address, action="parse", prose="A pier.")).status_code == 303
+    page = await _read(connected, address, {"Accept": "text/html"})
+    names = ("place_name", "place_type", "opening", "feeling_summary", "facts", "you_action", "bot_holding")
+    assert [page.value_of(name) for name in names] == [hostile] * len(names)
+    assert hostile in page.value_of("title")
+    chat_id = (await connected.post(address, JSON, action="confirm")).json()["chat_id"]
+    page = await _read(connected, f"/chats/{chat_id}?drawer=1", {"Accept": "text/html"})
+    assert hostile in page.by_id("drawer-part-scene").text
+    assert page.by_id("transcript").one(cls="prose").text == hostile
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_case_16_the_models_of_a_server_found_on_this_machine_are_only_text(
+    visitor: Visitor, count: int
+) -> None:
+    hostile = [one_line(text) for text in payloads(16)][:count]
+    with Peer(models=[{"id": text} for text in hostile]) as found:
+        visitor.engine.local_servers.usual = (Preset(hostile[0], found.base_url),)
+        visitor.engine.local_servers.forget()
+        part = await _read(visitor, "/settings/local", HTMX)
+        assert part.one(cls="found-name").one("strong").text == hostile[0]
+        shown = part.all("option") or part.all(cls="found-model")
+        assert [one.text for one in shown] == hostile
+        chosen = await visitor.post(
+            "/settings/local", JSON, base_url=found.base_url, model=hostile[-1], back="chats"
+        )
+        assert chosen.status_code == 200, chosen.text
+        for address in ("/settings", "/chats", "/health"):
+            await _read(visitor, address, {"Accept": "text/html"})
 
 
 async def test_case_22_the_page_script_is_told_to_run_nothing_from_content(visitor: Visitor) -> None:
@@ -166,13 +205,6 @@ async def test_case_25_a_page_opened_at_any_moment_of_a_reply_is_inert(
     await connected.settled(chat_id)
     assert len(seen) > 3, "it was looked at while it grew"
     assert (await connected.turns(chat_id))[-1]["text"] == text
-
-
-async def test_case_26_a_name_is_kept_apart_from_what_stands_beside_it(visitor: Visitor) -> None:
-    bot_id = await visitor.bot(name="\u202eariM\u202c")
-    page = await visitor.get(f"/chats/{await visitor.chat(bot_id)}")
-    names = [one for one in page.walk() if one.tag == "bdi"]
-    assert any("ariM" in one.text for one in names)
 
 
 @pytest.mark.parametrize("text", ["<svg onload=self.owned=1>", '"><script>self.owned=1</script>', "{{7*7}}"])

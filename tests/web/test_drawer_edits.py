@@ -223,6 +223,7 @@ async def test_text_that_cannot_be_stored_is_refused_and_shown_again(connected: 
         *(("activity", name) for name in ("posture", "action", "holding", "attention", "status")),
         *(("edge", name) for name in ("summary", "facts")),
         ("memory", "text"),
+        ("note", "words"),
     ],
 )
 async def test_hostile_text_is_only_ever_text(connected: Visitor, chat: str, what: str, field: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.domain.segments import parse_segments
 from chat.web.markup import render_turn
+from tests.trust import payloads as trust
 
 TAGS = {"p", "em", "strong", "br", "blockquote", "span"}
 CLASSES = {"dialogue", "ooc", "whisper", "thought", "cue"}
@@ -134,7 +135,11 @@ def assert_safe(html: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
+NUMBERED = [text for case in trust.PAYLOADS for text in trust.payloads(case)]
+"""Those of the trust list, on top of our own."""
+
+
+@pytest.mark.parametrize("payload", PAYLOADS + NUMBERED, ids=range(len(PAYLOADS + NUMBERED)))
 @pytest.mark.parametrize("frame", ["{}", '"{}"', "*{}*", "(({}))", "> {}", "**{}**", "/think {}"])
 def test_hostile_text_becomes_inert_text(payload: str, frame: str) -> None:
     assert_safe(render_turn(frame.replace("{}", payload)))
