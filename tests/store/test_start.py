@@ -288,7 +288,7 @@ async def test_a_rebuild_that_fails_leaves_the_tables_and_the_checks_as_they_wer
     await tell(settings)
     store = await Store.open(settings, Clock())
 
-    def half(conn: sqlite3.Connection, folded_by: str, *, is_committed: bool) -> None:
+    def half(conn: sqlite3.Connection, folded_by: str, **how: object) -> None:
         conn.execute("delete from turns")
         raise StoreDamaged("Something in the middle.")
 
