@@ -49,11 +49,14 @@ _NEVER_CHANGES_A_TURN = _OF_AN_EXCHANGE | {
 
 
 class Marks(NamedTuple):
-    """What has changed up to now; equal marks mean that nothing did. `here` counts for one chat and the library."""
+    """What has changed up to now; equal marks mean that nothing did. `here` counts for one chat and the library,
+    `entries` what the player said there, which only goes behind what was read before it.
+    """
 
     memories: int
     turns: int
     here: int
+    entries: int
 
 
 @dataclass
@@ -63,9 +66,9 @@ class _Kept:
     question: Hashable = None
     answer: Recalled | None = None
     answer_mark: int = -1
-    context: Context | None = None
-    context_mark: int = -1
-    said: Event | None = None
+    read: tuple[Context, Marks] | None = None
+    said: tuple[int, Event] | None = None
+    """How many entries of the player there were, and the last of them."""
     given: object = None
     prompt: Written | None = None
     prompt_marks: Marks | None = None
@@ -81,6 +84,7 @@ class Anticipation:
     _turns: int = 0
     _library: int = 0
     _here: dict[str, int] = field(default_factory=dict)
+    _entries: dict[str, int] = field(default_factory=dict)
     _drafts: dict[str, str] = field(default_factory=dict)
     _wanted: set[str] = field(default_factory=set)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -107,7 +111,8 @@ class Anticipation:
 
     def marks(self, chat_id: str) -> Marks:
         """To be taken before reading what is to be kept."""
-        return Marks(self._memories, self._turns, self._library + self._here.get(chat_id, 0))
+        here, entries = self._here.get(chat_id, 0), self._entries.get(chat_id, 0)
+        return Marks(self._memories, self._turns, self._library + here, entries)
 
     def turns(self, chat_id: str) -> Sequence[Turn]:
         """The latest turns as they were read last, oldest first; newer ones may be missing at the end."""
@@ -120,14 +125,19 @@ class Anticipation:
 
     def context(self, chat_id: str, bot_id: str) -> tuple[Context, Event | None] | None:
         """All that was read last for a reply of this bot, and the one entry of the player that came after it."""
-        kept = self._chats.get(chat_id)
-        if kept is None or kept.context is None or kept.context.bot.id != bot_id:
+        kept, now = self._chats.get(chat_id), self.marks(chat_id)
+        if kept is None or kept.read is None:
             return None
-        return (kept.context, kept.said) if kept.context_mark == self.marks(chat_id).here else None
+        (context, then), said = kept.read, kept.said
+        if context.bot.id != bot_id or then.here != now.here:
+            return None
+        if then.entries == now.entries:
+            return context, None
+        return (context, said[1]) if said and said[0] == now.entries == then.entries + 1 else None
 
     def keep_context(self, chat_id: str, context: Context, marks: Marks) -> None:
-        kept = self._of(chat_id)
-        kept.context, kept.context_mark, kept.said = context, marks.here, None
+        """An entry that was stored after the marks were taken may be missing in it, however late it is kept."""
+        self._of(chat_id).read = context, marks
 
     def prompt(self, chat_id: str, given: object) -> Written | None:
         """The prompt that was written of exactly this."""
@@ -152,9 +162,8 @@ class Anticipation:
         kept = self._chats.get(chat_id)
         if kept is None or kept.prompt is None or chat_id in self._tasks or kept.prompt_marks is None:
             return None
-        is_for_it = kept.prompt.draft == draft and kept.context is not None and kept.context.bot.id == bot_id
-        is_true = kept.prompt_marks == self.marks(chat_id) and kept.said is None
-        return kept.prompt if is_for_it and is_true else None
+        is_for_it = kept.prompt.draft == draft and kept.read is not None and kept.read[0].bot.id == bot_id
+        return kept.prompt if is_for_it and kept.prompt_marks == self.marks(chat_id) else None
 
     def answer(self, chat_id: str, question: Hashable) -> Recalled | None:
         """What was recalled for exactly this question, if no memory has changed since."""
@@ -201,11 +210,12 @@ class Anticipation:
         """An entry of the player goes behind the context that was read; anything else makes it a thing of the past."""
         if any(event.kind == "user_turn" for event in events):
             self._drafts.pop(chat_id, None)
-        kept = self._chats.get(chat_id)
-        if kept and kept.said is None and [event.kind for event in events] == ["user_turn"]:
-            kept.said = events[0]
-        else:
+        if [event.kind for event in events] != ["user_turn"]:
             self._here[chat_id] = self._here.get(chat_id, 0) + 1
+            return
+        count = self._entries[chat_id] = self._entries.get(chat_id, 0) + 1
+        if kept := self._chats.get(chat_id):
+            kept.said = count, events[0]
 
     def _of(self, chat_id: str) -> _Kept:
         kept = self._chats.setdefault(chat_id, _Kept())

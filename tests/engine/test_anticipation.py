@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,14 @@ from chat.app import running_engine
 from chat.clock import Clock
 from chat.domain.events import AssistantTurnStarted
 from chat.domain.evidence import Evidence
+from chat.domain.world import World
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.context import HISTORY_TURNS
 from chat.errors import StoreError
 from chat.settings import load_settings
 from chat.store import views
 from chat.store.live import Live
+from chat.store.reading import Reader
 from chat.store.state import Commit, Decide
 from tests.engine.conftest import Stage, answer, asked, begin
 from tests.support.peer import Peer
@@ -167,6 +170,37 @@ async def test_words_that_cannot_be_stored_get_no_answer(
         '"Is the lamp lit?"',
         '*nods* "Mm-hm."',
     ]
+
+
+async def test_words_that_are_stored_while_the_turns_are_read_ahead_are_in_the_prompt(
+    stage: Stage, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read ahead is of a moment before them: it is no more than that, however late it is kept."""
+    engine, has_read, may_go_on = stage.engine, threading.Event(), threading.Event()
+    world = views.world
+
+    async def held(reader: Reader, chat_id: str) -> World:
+        found = await world(reader, chat_id)
+        if not has_read.is_set():
+            has_read.set()
+            may_go_on.wait(20)
+        return found
+
+    engine.store.on_commit(lambda commit: may_go_on.set() if commit.events[0].kind == "user_turn" else None)
+    for chat_id in (stage.first, stage.second):
+        await stage.say('"Who has the lamp?"', chat_id)
+        await stage.digested(chat_id)
+        await engine.anticipation.wait(chat_id)
+        await engine.rename_chat(chat_id, "Another title")  # what was read before is no more than that
+        has_read.clear()
+        may_go_on.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(views, "world", held)
+            engine.anticipation.expect(chat_id)
+            assert await asyncio.to_thread(has_read.wait, 20)
+            await stage.say('"Is the lamp lit?"', chat_id)
+        assert '"Is the lamp lit?"' in asked(peer).text
+        await stage.digested(chat_id)
 
 
 async def test_nothing_is_asked_before_the_words_are_written(
