@@ -73,6 +73,7 @@ async def costs(folder: Path, turns: int, peer: Peer) -> dict[str, Work]:
             chat_id = story.chats[0]
             for name, doing in DOINGS.items():
                 await doing(engine, chat_id)
+                await engine.snapshots.idle()  # the first commit after a start may come to one
                 before = replace(work)
                 await doing(engine, chat_id)
                 found[name] = Work(work.statements - before.statements, work.steps - before.steps)
