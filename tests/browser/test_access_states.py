@@ -89,7 +89,7 @@ async def refused_fields(page: Page) -> dict[str, Any]:
 async def waits_of_a_story(page: Page, site: Visitor, peer: Peer, chat: str) -> dict[str, Any]:
     findings = {}
     await page.goto(f"{site.client.base_url}/chats/{chat}")
-    peer.script(Status(429, retry_after="20"), Status(429, retry_after="590"))
+    peer.script(Status(429, retry_after="20"), Status(429, retry_after="590"), Status(429, retry_after="580"))
     await desk.say(page, "Do you hear me?")
     await expect(page.locator("#status .countdown")).to_be_visible()
     findings["a reply that is asked for again"] = await findings_of(page)
@@ -97,6 +97,9 @@ async def waits_of_a_story(page: Page, site: Visitor, peer: Peer, chat: str) -> 
     await page.get_by_role("button", name="Retry").click()
     await expect(page.locator(".face .countdown")).to_be_visible()
     findings["too many requests"] = await findings_of(page)
+    await desk.say(page, "And now?")
+    await expect(page.locator(".face .countdown")).to_have_count(2)
+    findings["two replies that failed"] = await findings_of(page)
     return findings
 
 
