@@ -27,6 +27,7 @@ from chat.domain.versions import CONTINUED, TurnVersion
 from chat.domain.witness import readable
 from chat.domain.world import World, foreseen
 from chat.engine import scenes
+from chat.engine.budgets import can_read, digest_tokens
 from chat.engine.calls import call_finished
 from chat.engine.hearing import count
 from chat.engine.quarantine import quarantined
@@ -35,7 +36,7 @@ from chat.llm.calls import CallRecord, Classified, ClassifyRequest, Message
 from chat.llm.structured import CallLog
 from chat.observe import get_logger, logged_as
 from chat.prompts.answers import DigestAnswer
-from chat.prompts.digest import DigestInput, DigestLine, digest_messages
+from chat.prompts.digest import DigestInput, DigestLine, DigestPrompt, digest_messages
 from chat.store import views
 from chat.store.reading import Reader
 from chat.store.state import State
@@ -241,13 +242,20 @@ class _Spent(msgspec.Struct, frozen=True):
     cases: Sequence[str]
 
 
+def _question(engine: Engine, given: DigestInput, before: Sequence[Message]) -> DigestPrompt:
+    """Goes on from the prompt of the reply where the model can read both at once."""
+    hard = digest_tokens(engine, ANSWER_TOKENS)
+    prompt = digest_messages(given, hard, count, before)
+    if not before or can_read(engine, [one["content"] for one in prompt.messages], ANSWER_TOKENS):
+        return prompt
+    return digest_messages(given, hard, count)
+
+
 async def _ask(
     engine: Engine, seen: _Scene, before: Sequence[Message], calls: CallLog
 ) -> tuple[Classified[DigestAnswer] | None, ChatError | None]:
     timeouts = engine.settings.timeouts
-    prompt = digest_messages(
-        _input(engine, seen), engine.settings.budget.classifier_hard_tokens, count, before
-    )
+    prompt = _question(engine, _input(engine, seen), before)
     request = ClassifyRequest(
         purpose="digest",
         model=engine.classifier_model(),

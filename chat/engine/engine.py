@@ -14,6 +14,7 @@ from chat.domain.kickoff import KickoffDraft
 from chat.domain.scenes import NextPlace
 from chat.engine import (
     authoring,
+    budgets,
     checkpoints,
     continuing,
     digest,
@@ -108,6 +109,7 @@ class Engine:
         for one in (self.backups, self.snapshots, self.sweeping, self.faults):
             one.start()
         await self.timekeeping.look()  # before anything is written by a clock that may be wrong
+        await budgets.recall(self)
         if self.store.fault:
             return
         try:
@@ -151,14 +153,22 @@ class Engine:
     async def update_connection(self, update: ConnectionUpdate) -> None:
         self.settings = save_connection(self.settings, update, self.own_ports)
         register_secret(self.settings.connection.api_key)
+        await budgets.keep(self)
 
     async def models(self) -> list[ModelInfo]:
         """The models the server offers. Raises ProviderError."""
-        return await self.gateway.list_models(self.endpoint())
+        endpoint = self.endpoint()
+        models = await self.gateway.list_models(endpoint)
+        await budgets.listed(self, endpoint, models)
+        return models
 
     async def test_connection(self) -> Probe:
         """What works against the configured server, with a sentence for each finding."""
-        return await self.gateway.probe(self.endpoint(), self.narrative_model(), self.classifier_model())
+        endpoint = self.endpoint()
+        probe = await self.gateway.probe(endpoint, self.narrative_model(), self.classifier_model())
+        if probe.models:
+            await budgets.listed(self, endpoint, probe.models)
+        return probe
 
     # Shelves
 

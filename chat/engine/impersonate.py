@@ -14,7 +14,8 @@ from chat.domain.chats import Chat
 from chat.domain.events import ledger
 from chat.domain.people import is_you
 from chat.domain.witness import witnessed_text
-from chat.engine import narrate, prepare
+from chat.engine import narrate
+from chat.engine.budgets import budget_of
 from chat.engine.calls import call_finished
 from chat.engine.hearing import count, hear, segments_of
 from chat.errors import EmptyReply, ProviderError, Refused, TurnRunning
@@ -162,7 +163,7 @@ async def _messages(engine: Engine, chat: Chat, begun: str) -> list[Message]:
         turns=[(name, text) for name, text in heard if text],
         note=world.state.note,
         typed=witnessed_text(own, you.id, world.state.present, you.id),
-        tokens=min(STORY_TOKENS, prepare.budget_of(engine).soft // 2),
+        tokens=min(STORY_TOKENS, budget_of(engine).soft // 2),
         count=count,
     )
 

@@ -81,5 +81,7 @@ class LocalServers:
             return LocalServer(preset.name, address.url, address.port, "wants_key")
         except (ProviderError, BadResponse):
             return None
+        contexts = {model.id: model.context_length or 0 for model in models}
+        self._engine.server_notes.listed(endpoint.name, contexts)
         names = [model.id for model in models if not any(word in model.id.lower() for word in _NO_STORY)]
         return LocalServer(preset.name, address.url, address.port, "ready", tuple(names[:MODELS_SHOWN]))

@@ -17,6 +17,7 @@ from chat.domain.recall import Found, Recalled
 from chat.domain.segments import Segment
 from chat.domain.turns import Turn, is_spoken
 from chat.domain.witness import directions, witnessed_text
+from chat.engine.budgets import budget_of
 from chat.engine.context import Context, Wanted, read_ahead, read_context
 from chat.engine.hearing import count, hear, segments_of
 from chat.errors import DoesNotFit, Refused
@@ -229,21 +230,6 @@ def keep_history_from(engine: Engine, chat_id: str, bot_id: str, written: Writte
 
 def _prompt_memory(found: Found) -> PromptMemory:
     return PromptMemory(found.memory_id, found.text, found.score, found.why, found.left_out)
-
-
-def budget_of(engine: Engine, taken: int = 0, model: str = "") -> Budget:
-    """The prompt's share of the budget: the reply needs room too, and what is `taken` by the part there is of it.
-
-    A model that said it cannot read that much gets less.
-    """
-    budget, reply = engine.settings.budget, engine.settings.connection.reply_tokens
-    hard = max(budget.narrative_hard_tokens - reply, budget.narrative_hard_tokens // 2)
-    hard = (
-        engine.server_notes.reach_tokens(engine.endpoint().name, model or engine.narrative_model(), hard)
-        - taken
-    )
-    memories = max(budget.memories_tokens, budget.memory_tokens)
-    return Budget(hard, min(budget.narrative_soft_tokens, hard), budget.memory_tokens, memories)
 
 
 def _prompt_turn(context: Context, turn: Turn) -> PromptTurn:

@@ -31,6 +31,7 @@ from chat.domain.pins import pins_after
 from chat.domain.scenes import NextPlace, Scene
 from chat.domain.turns import Turn
 from chat.domain.world import World
+from chat.engine.budgets import scene_tokens
 from chat.engine.calls import call_finished
 from chat.engine.hearing import count
 from chat.engine.quarantine import quarantined
@@ -194,7 +195,7 @@ def _question(
                 f"{name_of(owner)} about {name_of(e.target)} before: {e.summary}" for e in edges if e.summary
             ],
             seen=[memory.text for memory in seen],
-            hard_tokens=engine.settings.budget.classifier_hard_tokens,
+            hard_tokens=scene_tokens(engine, ANSWER_TOKENS),
             count=count,
         ),
         answer=SceneMemoryAnswer,

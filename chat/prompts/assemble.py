@@ -74,13 +74,22 @@ class _Assembly:
         self._fixed = frame + count(self._words)
         sizes = [self._size(turn) for turn in reversed(self._turns)]
         self._from_end = [0, *accumulate(sizes)]
+        self._hard, self._soft = self._limits()
 
     def done(self, history_from: str | None) -> Assembled:
         plan = _Plan(self._start(history_from), len(self._given.memories))
-        if self._total(plan) > self._budget.hard:
+        if self._total(plan) > self._hard:
             plan = self._trimmed(plan)
         first = self._turns[plan.start].turn_id if plan.start < len(self._turns) else None
         return Assembled(self._messages(plan), self._manifest(plan, first), first)
+
+    def _limits(self) -> tuple[int, int]:
+        """Hard and soft. What was said last and stays is not paid for with the rest where the model can read both:
+        what it has beyond half the budget is put on top."""
+        budget, newest = self._budget, self._from_end[min(KEPT_TURNS, len(self._turns))]
+        said = self._fixed + self._count(self._given.direction) + newest
+        raised = max(min(said - budget.hard // 2, budget.most - budget.hard), 0)
+        return budget.hard + raised, budget.soft + raised
 
     def _size(self, turn: PromptTurn) -> int:
         known = turn.tokens if turn.tokens is not None else self._count(turn.text)
@@ -117,14 +126,14 @@ class _Assembly:
         ]
         optional = [section.name for section in (*self._notes_of(0), *self._system) if section.tier != "must"]
         needed: list[Callable[[_Plan], _Plan]] = [
-            lambda plan: self._shorter(plan, self._budget.hard, 0),
+            lambda plan: self._shorter(plan, self._hard, 0),
             lambda plan: replace(plan, memories=0),
             *(lambda plan, name=name: _without(plan, name) for name in optional),
         ]
-        for limit, steps in ((self._budget.soft, wanted), (self._budget.hard, needed)):
+        for limit, steps in ((self._soft, wanted), (self._hard, needed)):
             for step in steps:
                 plan = step(plan) if self._total(plan) > limit else plan
-        if self._total(plan) > self._budget.hard:
+        if self._total(plan) > max(self._hard, self._budget.most):
             raise self._does_not_fit(plan)
         return plan
 
@@ -143,20 +152,20 @@ class _Assembly:
         newest = self._from_end[: 4 * KEPT_TURNS + 1]
         exchange = 2 * newest[-1] // max(len(newest) - 1, 1)
         half = self._from_end[len(self._turns) - plan.start] // 2
-        return min(self._budget.soft, self._budget.hard - min(CALM_EXCHANGES * exchange, half))
+        return min(self._soft, self._hard - min(CALM_EXCHANGES * exchange, half))
 
     def _does_not_fit(self, plan: _Plan) -> DoesNotFit:
-        words = self._count(self._words)
+        words, most = self._count(self._words), max(self._hard, self._budget.most)
         must = self._total(plan) - words
-        if self._given.player_words is None or must >= self._budget.hard:
+        if self._given.player_words is None or must >= most:
             return DoesNotFit(
-                f"The prompt needs {must:,} tokens before anybody has said a word, and {self._budget.hard:,} fit.",
+                f"The prompt needs {must:,} tokens before anybody has said a word, and {most:,} fit.",
                 "Raise the prompt budget in config.toml, choose a model with a larger context, or shorten the persona.",
             )
-        room = self._budget.hard - must
+        room = most - must
         return DoesNotFit(
             f"Your text is about {words:,} tokens; beside what every prompt must hold ({must:,}) there is room "
-            f"for {room:,} of {self._budget.hard:,}."
+            f"for {room:,} of {most:,}."
         )
 
     def _cue(self) -> str:
@@ -185,8 +194,8 @@ class _Assembly:
         return Manifest(
             prompts={text.name: text.version for text in self._texts(plan)},
             total_tokens=self._total(plan),
-            hard_tokens=self._budget.hard,
-            soft_tokens=self._budget.soft,
+            hard_tokens=self._hard,
+            soft_tokens=self._soft,
             sections=(*uses, *(_use(section, True) for section in gone)),
             memories=tuple(_memory_uses(given, plan.memories)),
             history_from=first,

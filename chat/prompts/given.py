@@ -10,6 +10,8 @@ import msgspec
 class Budget(msgspec.Struct, frozen=True):
     """Tokens the prompt may have, the room for the reply already taken off. Over `hard`, it is cut to `soft`.
 
+    `most` is what the model reads where that is more: room for a long text, not for a longer story.
+
     `memory` is the most one recalled memory may have, `memories` and `facts` the most of all together: they stand
     behind everything a server can keep, so each of their tokens is read anew for each reply.
     """
@@ -19,6 +21,7 @@ class Budget(msgspec.Struct, frozen=True):
     memory: int = 120
     memories: int = 120
     facts: int = 100
+    most: int = 0
 
 
 class PromptTurn(msgspec.Struct, frozen=True):
