@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from chat.domain.bots import Bot
 from chat.domain.library import Library
+from chat.domain.memories import Memory
 from chat.domain.names import apart
 from chat.domain.people import Person
 from chat.domain.recall import Recalled
@@ -33,13 +34,18 @@ HISTORY_TURNS = 160
 """Turns read for a prompt; more than any budget of ours holds, and a constant, so a long story costs the same."""
 NEWEST_TURNS = 6
 """Turns read where the ones before them are at hand; an exchange adds two."""
+SCENES_SUMMED_UP = 4
+"""How many of the scenes before the turns shown are told by what the bot kept of each."""
 WITHHELD_TOLD = 12
 RECENT_ENTRIES = 4
 """How many entries ask: the latest, and the few before it with less weight."""
 
 
 class Context(msgspec.Struct, frozen=True):
-    """All a prompt is made of, before words are chosen. `turns` are oldest first, of the visible line."""
+    """All a prompt is made of, before words are chosen. `turns` are oldest first, of the visible line.
+
+    `summaries` stand for scenes before `history_from`, which was the oldest turn to be shown when this was read.
+    """
 
     library: Library
     world: World
@@ -47,6 +53,8 @@ class Context(msgspec.Struct, frozen=True):
     you: Person
     turns: Sequence[Turn]
     recalled: Recalled
+    summaries: Sequence[Memory] = ()
+    history_from: str | None = None
 
     def withheld(self) -> tuple[tuple[str, str], ...]:
         """The newest turns of the window this bot did not witness, or not wholly: turn id and why."""
@@ -89,21 +97,23 @@ async def read_context(
         return replace(at_hand, recalled=recalled)
 
     async def read(reader: Reader) -> Context:
-        context = at_hand or await _seen(reader, seat)
+        context = at_hand or await _seen(reader, seat, wanted.history_from)
         recalled = _recalled_before(seat, context, wanted) or await _recalled(reader, seat, context, wanted)
         return replace(context, recalled=recalled)
 
     return await store.read(read)
 
 
-async def read_ahead(store: Store, chat_id: str, bot_id: str, ready: Anticipation) -> None:
+async def read_ahead(
+    store: Store, chat_id: str, bot_id: str, history_from: str | None, ready: Anticipation
+) -> None:
     """Has at hand what a reply needs whatever will be said; what is recalled depends on the words."""
     seat = _seat(store, chat_id, bot_id, ready)
 
     async def read(reader: Reader) -> None:
-        await _seen(reader, seat)
+        await _seen(reader, seat, history_from)
 
-    if _at_hand(seat, Wanted(0)) is None:
+    if _at_hand(seat, Wanted(0, history_from)) is None:
         await store.read(read)
 
 
@@ -111,18 +121,27 @@ def _seat(store: Store, chat_id: str, bot_id: str, ready: Anticipation | None) -
     return _Seat(store.library, chat_id, bot_id, ready, ready.marks(chat_id) if ready else None)
 
 
-async def _seen(reader: Reader, seat: _Seat) -> Context:
-    """The world and the latest turns; nothing is recalled yet."""
+async def _seen(reader: Reader, seat: _Seat, history_from: str | None) -> Context:
+    """The world, the latest turns and the scenes before those shown; nothing is recalled yet."""
     library, chat_id, ready = seat.library, seat.chat_id, seat.ready
     bot, you = library.bots[seat.bot_id], library.people[library.chats[chat_id].you_id]
     world = await views.world(reader, chat_id)
     latest = await _latest(reader, library, chat_id, ready.turns(chat_id) if ready else ())
     spoken = [turn for turn in latest if knows(world.state.resets, seat.bot_id, turn)]
-    context = Context(library, world, bot, _player(library, you, spoken), spoken, Recalled())
+    before = await _before(reader, seat, _shown(spoken, history_from))
+    player = _player(library, you, spoken)
+    context = Context(library, world, bot, player, spoken, Recalled(), before, history_from)
     if ready and seat.marks:
         ready.keep_turns(chat_id, latest, seat.marks)
         ready.keep_context(chat_id, context, seat.marks)
     return context
+
+
+async def _before(reader: Reader, seat: _Seat, shown: Sequence[Turn]) -> Sequence[Memory]:
+    """What the bot kept of the last scenes that ended before the turns shown, oldest first."""
+    if not shown:
+        return ()
+    return await views.scene_memories(reader, seat.chat_id, seat.bot_id, shown[0].id, SCENES_SUMMED_UP)
 
 
 def _recalled_before(seat: _Seat, context: Context, wanted: Wanted) -> Recalled | None:
@@ -146,6 +165,8 @@ def _at_hand(seat: _Seat, wanted: Wanted) -> Context | None:
     if found is None:
         return None
     context, said = found
+    if context.history_from != wanted.history_from:
+        return None
     if said is None:
         return context
     if wanted.draft:
@@ -190,7 +211,8 @@ def _asking(context: Context, wanted: Wanted) -> Asking:
     is_asked_last = bool(turns) and turns[-1].speaker == context.you.id and not wanted.draft
     remembered_turns = turns[:-1] if is_asked_last else turns
     shown = tuple(turn.id for turn in _shown(remembered_turns, wanted.history_from))
-    return Asking(tuple(words for words in entries if words), here, state.clock_at, shown)
+    told = tuple(one.event_id for one in context.summaries)
+    return Asking(tuple(words for words in entries if words), here, state.clock_at, shown, told)
 
 
 def _shown(turns: Sequence[Turn], history_from: str | None) -> Sequence[Turn]:

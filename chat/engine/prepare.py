@@ -55,11 +55,14 @@ class Written(msgspec.Struct, frozen=True):
     since: str | None
 
     @property
-    def is_cut(self) -> bool:
-        return bool(self.manifest["turns_left_out"])
+    def lets_go_of_more(self) -> bool:
+        """Turns have just left it, so that there is more to read than was read for it. It still shows some."""
+        is_elsewhere = self.history_from not in (None, self.terms.history_from)
+        return is_elsewhere and bool(self.manifest["turns_left_out"])
 
 
 Step = Mapping[str, str | int]
+_SUMS_UP = "sums up a scene that is not shown any more"
 _HEARD_BY_ALL = ("narration", "dialogue", "action")
 
 
@@ -97,7 +100,7 @@ async def prepare(engine: Engine, run: Run) -> Prepared:
         context = await _read(engine, run.chat_id, run.speaker, since)
     with run.step(assembling, **told):
         written = _write(engine, run.chat_id, context, since, run=run)
-    if written.is_cut and written.history_from != since:
+    if written.lets_go_of_more:
         since = written.history_from
         with run.step(retrieve, **asked):  # of what has just left the prompt, too
             context = await _read(engine, run.chat_id, run.speaker, since)
@@ -155,16 +158,15 @@ async def anticipate(engine: Engine, chat_id: str, draft: str) -> None:
     chat = library.chats.get(chat_id)
     if chat is None:
         return
-    segments = segments_of(engine, chat, draft)
-    if not is_spoken(segments):
-        await read_ahead(engine.store, chat_id, chat.bot_ids[0], engine.anticipation)
-        return
-    bot_id = chat.bot_ids[0]
+    segments, bot_id = segments_of(engine, chat, draft), chat.bot_ids[0]
     since = _history_from(engine, chat_id, bot_id)
+    if not is_spoken(segments):
+        await read_ahead(engine.store, chat_id, bot_id, since, engine.anticipation)
+        return
     context = await _read(engine, chat_id, bot_id, since, segments)
     with suppress(DoesNotFit):  # whoever sends it will be told
         written = _write(engine, chat_id, context, since, segments)
-        if written.is_cut and written.history_from != since:
+        if written.lets_go_of_more:
             context = await _read(engine, chat_id, bot_id, written.history_from, segments)
             _write(engine, chat_id, context, written.history_from, segments)
         engine.anticipation.note_written(chat_id, marks)
@@ -271,6 +273,7 @@ def _input(
         feeling=Feeling(edge.affinity, edge.trust, edge.summary, edge.facts),
         memories=tuple(map(_prompt_memory, context.recalled.chosen)),
         passed_over=tuple(map(_prompt_memory, context.recalled.left_out)),
+        summaries=tuple(PromptMemory(one.id, one.text, 0.0, _SUMS_UP) for one in context.summaries),
         withheld=context.withheld(),
         turns=tuple(turns),
         player_words=words,

@@ -14,13 +14,15 @@ from chat.store.reading import Reader
 class Asking(msgspec.Struct, frozen=True):
     """`entries` as the bot witnessed them, newest first; `here` are the ids of those who talk, `now` is story time.
 
-    Memories of the turns in `shown` stand in the prompt already and are not recalled.
+    Memories of the turns in `shown` stand in the prompt already and are not recalled, nor those whose event ids are
+    in `told`.
     """
 
     entries: tuple[str, ...]
     here: frozenset[str]
     now: str = ""
     shown: tuple[str, ...] = ()
+    told: tuple[int, ...] = ()
 
 
 async def remembered(
@@ -29,7 +31,7 @@ async def remembered(
     """The `count` memories that matter most, and what came close; the latest ones when nothing is asked."""
     names = [library.name_of(entity) for entity in (*library.bots, *library.people)]
     asked = questions(asking.entries, names, map(library.name_of, asking.here), asking.now)
-    hidden = await views.hidden_memories(reader, owner, continuity, asking.shown)
+    hidden = await views.hidden_memories(reader, owner, continuity, asking.shown) | {*asking.told}
     found = await views.evidence(reader, owner, continuity, asked, hidden)
     if found.kept:
         return recall(asked, found, names, hidden, count)

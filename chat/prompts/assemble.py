@@ -17,7 +17,7 @@ from chat.prompts.given import Budget, Feeling, PromptInput, PromptMemory, Promp
 from chat.prompts.history import Message, add, messages_of
 from chat.prompts.manifest import Manifest, MemoryUse, SectionUse
 from chat.prompts.quoting import Count, name_of, neutral
-from chat.prompts.sections import TAKING_NOTES, Section, notes_sections, system_sections
+from chat.prompts.sections import EARLIER_SCENES, TAKING_NOTES, Section, notes_sections, system_sections
 from chat.prompts.templates import DIGEST, NARRATE_SYSTEM, NARRATE_VOLATILE, PromptText
 
 __all__ = ["Assembled", "Budget", "Feeling", "PromptInput", "PromptMemory", "PromptTurn", "assemble"]
@@ -126,6 +126,7 @@ class _Assembly:
         ]
         optional = [section.name for section in (*self._notes_of(0), *self._system) if section.tier != "must"]
         needed: list[Callable[[_Plan], _Plan]] = [
+            lambda plan: _without(plan, EARLIER_SCENES),
             lambda plan: self._shorter(plan, self._hard, 0),
             lambda plan: replace(plan, memories=0),
             *(lambda plan, name=name: _without(plan, name) for name in optional),
@@ -197,7 +198,7 @@ class _Assembly:
             hard_tokens=self._hard,
             soft_tokens=self._soft,
             sections=(*uses, *(_use(section, True) for section in gone)),
-            memories=tuple(_memory_uses(given, plan.memories)),
+            memories=tuple(_memory_uses(given, plan)),
             history_from=first,
             turns=len(self._turns) - plan.start,
             turns_tokens=self._from_end[len(self._turns) - plan.start],
@@ -207,12 +208,18 @@ class _Assembly:
         )
 
 
-def _memory_uses(given: PromptInput, told: int) -> Iterator[MemoryUse]:
+def _memory_uses(given: PromptInput, plan: _Plan) -> Iterator[MemoryUse]:
     for rank, memory in enumerate(given.memories):
-        left_out = "" if rank < told else "no room in the prompt"
-        yield MemoryUse(memory.memory_id, memory.score, memory.why, rank < told, left_out)
+        yield _memory_use(memory, rank < plan.memories)
+    for memory in given.summaries:
+        yield _memory_use(memory, EARLIER_SCENES not in plan.dropped)
     for memory in given.passed_over:
         yield MemoryUse(memory.memory_id, memory.score, memory.why, False, memory.left_out)
+
+
+def _memory_use(memory: PromptMemory, is_told: bool) -> MemoryUse:
+    left_out = "" if is_told else "no room in the prompt"
+    return MemoryUse(memory.memory_id, memory.score, memory.why, is_told, left_out)
 
 
 def _without(plan: _Plan, name: str) -> _Plan:

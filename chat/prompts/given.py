@@ -60,6 +60,7 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
     `takes_notes`: the model that replies is asked afterwards what the exchange changed.
     `turns` and `memories` are oldest first and best first; `passed_over` came close;
     `withheld` says what was kept from the bot, and why.
+    `summaries` are its memories of whole scenes that `turns` do not show, oldest first.
     `direction` is what the player tells this reply to bring about, `author_note` what every reply of the chat heeds.
     Of the player only name, pronouns and `you_appearance` are told, never the persona.
     """
@@ -82,13 +83,12 @@ class PromptInput(msgspec.Struct, frozen=True, kw_only=True):
     people_present: tuple[str, ...] = ()
     activities: tuple[tuple[str, str], ...] = ()
     feeling: Feeling = Feeling()
-    scene_note: str = ""
     memories: Sequence[PromptMemory] = ()
     passed_over: Sequence[PromptMemory] = ()
     turns: Sequence[PromptTurn] = ()
     player_words: str | None = None
     withheld: tuple[tuple[str, str], ...] = ()
-    summaries: tuple[str, ...] = ()
+    summaries: Sequence[PromptMemory] = ()
     direction: str = ""
     author_note: str = ""
     author_note_first: bool = False

@@ -20,6 +20,7 @@ Tier = Literal["must", "should", "nice"]
 Where = Literal["system", "notes"]
 
 TAKING_NOTES = "taking_notes"
+EARLIER_SCENES = "earlier_scenes"
 FACTS_TOLD = 10
 _WARMTH = ("hatred", "dislike", "coolness", "indifference", "liking", "fondness", "love")
 _TRUST = (
@@ -118,8 +119,8 @@ def system_sections(given: PromptInput, budget: Budget, count: Count) -> list[Se
     place, facts = name_of(given.place), make.say(given.place_facts, 3)
     present = ", ".join(name_of(name) for name in given.people_present)
     make.add("place", "must", "system", place=place, facts=facts, present=present)
-    summaries = [make.say(summary, 3) for summary in given.summaries]
-    make.add("earlier", "should", "system", summaries, summaries=summaries)
+    summaries = [make.say(summary.text, 3).replace("\n", "\n  ") for summary in given.summaries]
+    make.add(EARLIER_SCENES, "should", "system", summaries, summaries=summaries)
     return make.made
 
 
@@ -135,8 +136,6 @@ def notes_sections(given: PromptInput, budget: Budget, count: Count, memories: i
     make.add("feelings", "should", "notes", **_feelings(given.feeling, make))
     recalled = make.memories([memory.text for memory in given.memories[:memories]])
     make.add("memories", "should", "notes", recalled, memories=recalled)
-    about = make.say(given.scene_note, 3)
-    make.add("scene_note", "nice", "notes", about, note=about)
     note = make.say(given.author_note, 10)
     make.add("author_note", "should", "notes", note and not given.author_note_first, note=note)
     direction = make.say(given.direction, 100)

@@ -16,6 +16,7 @@ from chat.app import running_engine
 from chat.clock import Clock
 from chat.domain.events import AssistantTurnStarted
 from chat.domain.evidence import Evidence
+from chat.domain.scenes import NextPlace
 from chat.domain.world import World
 from chat.engine.authoring import BotFields, YouFields
 from chat.engine.context import HISTORY_TURNS
@@ -327,6 +328,10 @@ async def test_a_story_typed_and_a_story_posted_ask_the_model_for_the_same(
                         await typed(stage, text, chat_id)
                     await stage.say(text, chat_id)
                     await stage.digested(chat_id)
+                    if number % 4 == 3:
+                        memory = {"memory": f"The lamp went out {number} times.", "significance": 1}
+                        peer.script(Answer(memory), on="SceneMemoryAnswer")
+                        await engine.close_scene(chat_id, NextPlace())
                     await engine.anticipation.wait(chat_id)
                 return [one.text for one in peer.requests if one.method == "POST" and not one.schema_name]
 
@@ -334,4 +339,5 @@ async def test_a_story_typed_and_a_story_posted_ask_the_model_for_the_same(
     assert not begun.ready
     assert await told(tmp_path / "typed", is_typed=True) == posted
     assert len(posted) == 3 * len(WORDS)
+    assert ("lived through earlier" in posted[-1]) == bool(budget)
     assert set(begun.ready) == ({False, True} if budget else {False})

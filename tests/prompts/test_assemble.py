@@ -54,7 +54,7 @@ def test_the_smallest_prompt_reads_like_this() -> None:
 def test_the_manifest_is_plain_json_and_tells_everything() -> None:
     made = assemble(FULL, BUDGET, count)
     told = json.loads(json.dumps(made.manifest.as_dict()))
-    assert told["prompts"] == {"narrate_system": 1, "narrate_volatile": 2}
+    assert told["prompts"] == {"narrate_system": 2, "narrate_volatile": 2}
     assert told["memories"] == [
         {"memory_id": "m1", "score": 2.5, "why": "says key", "used": True, "left_out": ""},
         {"memory_id": "m2", "score": 1.5, "why": "says sister", "used": True, "left_out": ""},
@@ -75,7 +75,7 @@ def test_the_task_of_taking_notes_stands_among_what_never_changes() -> None:
     assert both.messages[1:] == alone.messages[1:]
     assert system.replace(f"{other_task('Mira')}\n\n", "") == alone.messages[0]["content"]
     assert system.index(MARK) < system.index("Place: The lamp room"), "a new place leaves it cached"
-    assert both.manifest.prompts == {"narrate_system": 1, "narrate_volatile": 2, "digest": 3}
+    assert both.manifest.prompts == {"narrate_system": 2, "narrate_volatile": 2, "digest": 3}
 
 
 def test_the_task_of_taking_notes_goes_before_anything_of_the_story_that_must_not() -> None:

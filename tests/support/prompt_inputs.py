@@ -44,7 +44,6 @@ FULL = PromptInput(
     people_present=("Anna", "Mira", "Old Tom"),
     activities=(("Anna", "sitting, holding a cup"), ("Mira", "standing")),
     feeling=Feeling(70, 40, "She is warming to her.", ("Anna came by boat.", "Anna is afraid of heights.")),
-    scene_note="A storm is coming.",
     memories=(
         PromptMemory("m1", "Anna: I lost my key.\nMira: Which one?", 2.5, "says key"),
         PromptMemory("m2", "Anna: My sister is called Ruth.", 1.5, "says sister"),
@@ -57,5 +56,7 @@ FULL = PromptInput(
     ),
     player_words='"Have you seen my key?"',
     withheld=(("turn T0", "Mira was not there"),),
-    summaries=("Anna arrived by boat and could not find the stairs.",),
+    summaries=(
+        PromptMemory("01SCENE", "Anna arrived by boat and could not find the stairs.", 0.0, "a scene"),
+    ),
 )

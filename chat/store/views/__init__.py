@@ -9,6 +9,7 @@ from chat.store.views.memories import (
     memories_of_scene,
     memories_of_turn,
     memory,
+    scene_memories,
     search_memories,
     witnesses,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "said_at",
     "said_between",
     "scene",
+    "scene_memories",
     "search_memories",
     "sizes_of_chats",
     "transcript",

@@ -45,6 +45,15 @@ async def memories_of_scene(reader: Reader, scene_id: str) -> list[Memory]:
     return await reader.records(Memory, waiting, (scene_id,))
 
 
+async def scene_memories(
+    reader: Reader, chat_id: str, owner: str, before_turn_id: str, limit: int
+) -> list[Memory]:
+    """What a bot kept of the last `limit` scenes of a chat whose end lies before a turn, oldest first."""
+    ended = "where chat_id = ? and owner = ? and level = 'scene' and turn_id < ? and text <> ''"
+    newest = f"{ended} order by turn_id desc limit ?"
+    return (await reader.records(Memory, newest, (chat_id, owner, before_turn_id, limit)))[::-1]
+
+
 async def memories_by_chat(reader: Reader, owner: str) -> dict[str, int]:
     """How many memories a bot has of each chat, on its visible line."""
     return dict(await reader.all(_BY_CHAT, (owner,)))
