@@ -57,7 +57,10 @@ class Player:
     def play(self, wanted: tuple[str, ...] = ()) -> None:
         """One thing a player does; half of the time one of those `wanted`. Raises Gone."""
         kinds = wanted if wanted and self.chance.random() < 0.7 else ALL
-        kind = self.chance.choice(kinds)
+        self.do(self.chance.choice(kinds))
+
+    def do(self, kind: str) -> None:
+        """One thing, in one of the chats."""
         chat_id = self.chance.choice(self.chats[-3:])
         deeds: dict[str, Callable[[str], object]] = {
             stages.SAY: self.say,

@@ -2,6 +2,7 @@
 
 The file that CALENDAR names says which and when ("stage count"); without one nothing happens, so the program can be
 armed at any moment. Nothing in the product knows of this. The stage and the moment of death are left in a file.
+The folder that CENSUS names gets a file for every stage that is reached.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from chat.store.live import Live
 from chat.store.migrate import Migration
 
 CALENDAR = "KILLS_CALENDAR"
+CENSUS = "KILLS_CENSUS"
 EXTRA_MIGRATION = "KILLS_EXTRA_MIGRATION"
 OTHER_FOLD = "KILLS_OTHER_FOLD"
 HANGS_AFTER_S = 20
@@ -59,6 +61,8 @@ _under_way: list[str] = []
 
 def reached(stage: str) -> None:
     """The stage's moment has come once more; at the count that was asked for it is the last."""
+    if census := os.environ.get(CENSUS):
+        Path(census, stage).touch()
     calendar = Path(os.environ[CALENDAR])
     try:
         wanted, _, count = calendar.read_text("utf-8").rpartition(" ")
@@ -236,7 +240,7 @@ def set_stages() -> None:
     after(timeline, "_to", "going back, not stored")
     before(timeline, "_give_back", "gone back, words not given back")
     after(edits, "edit", "edit stored")
-    before(kickoff, "save", "opening read, not kept")
+    after(kickoff, "_carried_over", "opening read, not kept")
     after(kickoff, "confirm", "story begun")
     before(recovery, "close_turn", "recovery: reply not closed")
     after(recovery, "close_turn", "recovery: reply closed")

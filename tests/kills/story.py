@@ -86,6 +86,12 @@ class Story:
         second = self._kill_in_start(stage)
         return [first, second]
 
+    def play_until(self, stage: Stage) -> None:
+        """Play until the program has killed itself at a stage. Nothing is looked at."""
+        hit = self._kill_in_play(stage, look=False).hit
+        assert hit == stage.name, f"The program was to die at {stage.name!r} and died at {hit!r}."
+        self._disarm()
+
     def __enter__(self) -> Self:
         return self
 

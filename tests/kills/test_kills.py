@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.kills.campaign import TRIES, Tally, campaign, row_of
+from tests.kills.census import never_reached
 from tests.kills.stages import RANDOM, STAGES
 from tests.kills.story import Kill
 
@@ -47,6 +49,13 @@ def test_a_kill_at_any_instant_loses_nothing_and_leaves_nothing_half_done(part: 
     assert tally.problems == [], tally.table()
     assert tally.never_reached == [], tally.table()
     assert tally.kills >= (4 if PARTS == 1 else KILLS // PARTS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_stage_is_still_there_to_be_killed_at(tmp_path: Path) -> None:
+    """A few kills at each would meet a stage that is gone as little as one that is rare."""
+    assert never_reached(tmp_path) == []
 
 
 def test_a_stage_that_is_never_reached_is_told() -> None:
