@@ -27,7 +27,7 @@ from tests.bench.stories import story_of_turns
 
 SHORT, LONG, LONG_QUICK = 100, 100_000, 10_000
 OWN_MS, FIRST_MS, FLAT = 15, 25, 1.1
-WHOLE_MINIMAL = 3
+WHOLE_MINIMAL, TURN_MINIMAL = 3, 1.5
 """Times what a minimal engine takes in the same minutes."""
 TOKEN_MS, THOUSAND_MS, GROWTH = 1.0, 50, 1.2
 SHOWN = (
@@ -71,8 +71,13 @@ SAY = """prose => {
   document.getElementById("send").click();
 }"""
 AT_REST = """() => new Promise((done) => {
-  const isBusy = () => document.querySelector("#composer[aria-busy]") || document.getElementById("send").disabled;
-  const look = () => (isBusy() ? setTimeout(look, 20) : setTimeout(done, 150));
+  let calm = 0;
+  const isBusy = () =>
+    document.querySelector("#composer[aria-busy], .turn.running") || document.getElementById("send").disabled;
+  const look = () => {
+    calm = isBusy() ? 0 : calm + 20;
+    calm > 150 ? done() : setTimeout(look, 20);
+  };
   look();
 })"""
 
@@ -101,7 +106,7 @@ async def _measured(addresses: list[str], sent: int, turns: int, quiet: Quiet) -
         tabs = [await _tab(browser, address, quiet) for address in addresses]
         taken = await _taken(tabs, quiet, sent)
         shown = [*_shown(taken, turns), *_beside_least(taken), synced(HAND_MS / 1000)]
-        return shown + await _costs(tabs[:2], turns) + await _while_streaming(tabs[0], quiet)
+        return shown + await _costs(tabs, turns) + await _while_streaming(tabs[0], quiet)
 
 
 async def _tab(browser: Any, address: str, quiet: Quiet) -> Tab:
@@ -165,7 +170,7 @@ async def _costs(tabs: list[Tab], turns: int) -> list[Line]:
     flood = median([await _busy_ms(few, "bench:flood:1000") for _ in range(ROUNDS)])
     rest = median([await _busy_ms(few, "bench:flood:1") for _ in range(ROUNDS)])
     paced = [[await _busy_ms(tab, f"bench:prose:{PACED}") / PACED for tab in tabs] for _ in range(3)]
-    early, late = (median(column) for column in zip(*paced, strict=True))
+    early, late, least = (median(column) for column in zip(*paced, strict=True))
     return [
         within(
             "main thread, 1,000 words",
@@ -177,6 +182,13 @@ async def _costs(tabs: list[Tab], turns: int) -> list[Line]:
         ),
         within("main thread per word, all of the turn", f"{early:.2f} ms", "10 ms apart", early, None, "ms"),
         at_most(f"the same at {turns:,} turns", f"{late:.2f} ms", f"{early:.2f} ms", late / early, FLAT),
+        at_most(
+            "the same, beside a minimal engine",
+            f"{early:.2f} ms",
+            f"{least:.2f} ms minimal",
+            early / least,
+            TURN_MINIMAL,
+        ),
     ]
 
 

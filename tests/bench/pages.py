@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 import time
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from tests.bench.browsed import chromium
+from tests.bench.direct import helper_process
 from tests.bench.figures import ROUNDS, Line, Scale, Skipped, at_most, ms, summed, within
 from tests.bench.served import Served, served
 from tests.bench.stories import Story, story_of_turns
@@ -16,14 +19,22 @@ from tests.bench.stories import Story, story_of_turns
 LENGTHS, LENGTHS_QUICK = (100, 10_000, 100_000), (100, 1_000, 10_000)
 REQUESTS_MAX, BYTES_MAX_KB = 8, 120
 LOAD_GROWTH, SETTLED_MS = 1.2, 700
+COLD_MINIMAL = 2.5
+"""Times what the page of a minimal engine takes, which is one file with its script and style in it."""
+WHEN = """() => {
+  const [visit] = performance.getEntriesByType("navigation");
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  return [paint.startTime - visit.fetchStart, visit.loadEventEnd - visit.fetchStart];
+}"""
 
 
 class Visit(NamedTuple):
-    """A first load of a page: what was asked for, bytes on the wire, and when something was painted."""
+    """A first load of a page: what was asked for, bytes on the wire, when something was painted and all was there."""
 
     requests: int
     size: int
     painted_s: float
+    loaded_s: float
 
 
 def measure(scale: Scale) -> list[Line]:
@@ -74,11 +85,11 @@ def _loaded(servers: list[Served], stories: list[Story], lengths: tuple[int, ...
         for server, story in zip(servers, stories, strict=True)
     ]
     try:
-        rounds = asyncio.run(_visits(urls))
+        rounds = _first_loads(urls)
     except Skipped as reason:
         print(f"  skipped: what a browser loads, because {reason}")
         return []
-    longest = [one[-1] for one in rounds]
+    longest = [one[-2] for one in rounds]
     requests, size = longest[0].requests, longest[0].size
     lines = [
         within(
@@ -91,7 +102,23 @@ def _loaded(servers: list[Served], stories: list[Story], lengths: tuple[int, ...
     for index, length in enumerate(lengths[:2]):
         if index:
             lines += _flat_load([(one[0], one[index]) for one in rounds], lengths[0], length)
-    return lines
+    return [*lines, *(_beside_least(rounds, index, length) for index, length in enumerate(lengths))]
+
+
+def _first_loads(urls: list[str]) -> list[list[Visit]]:
+    """Of each page, and last of a minimal engine's."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chat-bench-pages-") as name,
+        helper_process("minimal", "0", str(Path(name) / "minimal.db")) as least,
+    ):
+        return asyncio.run(_visits([*urls, f"http://127.0.0.1:{least}/"]))
+
+
+def _beside_least(rounds: list[list[Visit]], index: int, length: int) -> Line:
+    own, least = ([one[at].loaded_s for one in rounds] for at in (index, -1))
+    ratio = median(one / other for one, other in zip(own, least, strict=True))
+    what = f"first load of a chat of {length:,} turns"
+    return at_most(what, ms(median(own)), f"{ms(median(least))} minimal", ratio, COLD_MINIMAL)
 
 
 def _flat_load(visits: list[tuple[Visit, Visit]], short: int, long: int) -> list[Line]:
@@ -133,9 +160,6 @@ async def _visit(browser: Any, url: str) -> Visit:
     session.on("Network.loadingFinished", note)
     await page.goto(url)
     await page.wait_for_timeout(SETTLED_MS)
-    painted = await page.evaluate(
-        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        " - performance.getEntriesByType('navigation')[0].fetchStart"
-    )
+    painted, loaded = await page.evaluate(WHEN)
     await context.close()
-    return Visit(len(requests), int(sum(sizes)), painted / 1000)
+    return Visit(len(requests), int(sum(sizes)), painted / 1000, loaded / 1000)

@@ -14,6 +14,13 @@ from tests.support.watch import Watch
 TEXT = desk.counted(150)
 
 
+SHOW = """isShown => {
+  Object.defineProperty(document, "hidden", { get: () => !isShown, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""A browser without a screen hides no tab; what it would say of one that is hidden is said here."""
+
+
 async def another(page: Page, watch: Watch) -> Page:
     return watch.over(await page.context.new_page())
 
@@ -64,7 +71,12 @@ async def test_eight_tabs_are_live_at_once(
     growing = await asyncio.gather(*(desk.growing(tab, 30) for tab in tabs))
     assert all(TEXT.startswith(text) for text in growing)
     await tabs[3].reload()
+    await tabs[5].evaluate(SHOW, False)
     rest.set()
+    await desk.answered(tabs[0])
+    behind = await desk.last_reply(tabs[5])
+    await tabs[5].evaluate(SHOW, True)
+    assert len(behind) < len(TEXT), "a tab nobody looks at takes in nothing"
     ends = await asyncio.gather(*(desk.answered(tab) for tab in tabs))
     assert set(ends) == {TEXT}
     stories = {tuple(await desk.transcript(tab)) for tab in tabs}
