@@ -216,3 +216,19 @@ async def test_a_name_of_a_place_is_kept_whole_or_refused(visitor: Visitor, fiel
         one for one in (await visitor.json(f"/chats/{chat_id}/drawer"))["editable"] if one["what"] == "place"
     )
     assert "x" * most in shown["values"].values()
+
+
+async def test_shut_it_comes_as_text_and_open_as_elements(visitor: Visitor) -> None:
+    """Decision 0046. Without script both are elements."""
+    chat_id = await visitor.chat()
+    shut, wide = [
+        (await visitor.client.get(f"/chats/{chat_id}{asked}", headers={"Accept": "text/html"})).text
+        for asked in ("", "?drawer=on")
+    ]
+    before, _, after = shut.partition("<noscript>")
+    folded = after.partition("</noscript>")[0]
+    assert 'id="drawer"' in folded
+    assert "<form" in folded
+    assert 'id="drawer"' not in before
+    assert "<noscript>" not in wide
+    assert 'id="drawer"' in wide

@@ -32,6 +32,7 @@ export class Drawer {
     this.panel = panel;
     this.chat = chat;
     this.told = told;
+    whenIdle(() => this.#unfold());
     panel.addEventListener("submit", (event) => this.#submitted(event), true);
     panel.addEventListener("click", (event) => this.#clicked(event));
     panel.addEventListener("keydown", (event) => this.#pressed(event));
@@ -39,7 +40,14 @@ export class Drawer {
   }
 
   get root() {
+    this.#unfold();
     return this.panel.querySelector("#drawer");
+  }
+
+  /** A drawer that is shut comes as the text of its elements, which cost the page more than the story. */
+  #unfold() {
+    const folded = this.panel.querySelector("noscript");
+    folded?.replaceWith(...parse(folded.textContent));
   }
 
   /** Looks again at what is true; false when the program could not be reached. */
@@ -123,11 +131,19 @@ export class Drawer {
 
   /** What is shut is given up; what is opened is ready to be written in. */
   #toggled(editor) {
+    this.#unfold();
     if (!editor.matches(".edit")) return;
     const form = editor.querySelector("form");
     if (!editor.open) form.reset();
     else if (editor.contains(document.activeElement)) form.querySelector(FIELD)?.focus();
   }
+}
+
+/** Once the page is there and nothing else is to be done for it. */
+function whenIdle(work) {
+  const wait = () => (globalThis.requestIdleCallback ?? setTimeout)(work);
+  if (document.readyState === "complete") wait();
+  else addEventListener("load", wait, { once: true });
 }
 
 /** The focus goes to what stands nearest to where it was. */
