@@ -138,10 +138,16 @@ async def _seen(reader: Reader, seat: _Seat, history_from: str | None) -> Contex
 
 
 async def _before(reader: Reader, seat: _Seat, shown: Sequence[Turn]) -> Sequence[Memory]:
-    """What the bot kept of the last scenes that ended before the turns shown, oldest first."""
+    """What the bot kept of the last scenes that ended before the turns shown, oldest first.
+
+    An entry and its reply may have got their ids in one moment, and these say nothing of which came first.
+    """
     if not shown:
         return ()
-    return await views.scene_memories(reader, seat.chat_id, seat.bot_id, shown[0].id, SCENES_SUMMED_UP)
+    chat_id, bot_id, most = seat.chat_id, seat.bot_id, SCENES_SUMMED_UP
+    found = await views.scene_memories(reader, chat_id, bot_id, shown[0].id, most + 1)
+    here = {turn.id for turn in shown[:2]}
+    return [one for one in found if one.turn_id not in here][-most:]
 
 
 def _recalled_before(seat: _Seat, context: Context, wanted: Wanted) -> Recalled | None:
@@ -173,7 +179,10 @@ def _at_hand(seat: _Seat, wanted: Wanted) -> Context | None:
         return None
     library = seat.library
     entry = [change.record for change in changes(said) if isinstance(change, Put)]
-    turns = [*context.turns, *(row for row in entry if isinstance(row, Turn))][-HISTORY_TURNS:]
+    told = [row for row in entry if isinstance(row, Turn)]
+    if told and context.turns and context.turns[-1].id == told[-1].id:
+        return context  # it was stored after the marks were taken and before anything was read
+    turns = [*context.turns, *told][-HISTORY_TURNS:]
     you = _player(library, context.you, turns)
     return replace(context, library=library, world=evolve(context.world, said)[0], you=you, turns=turns)
 

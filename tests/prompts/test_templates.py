@@ -23,8 +23,8 @@ WORDS_OF_VERSION = {
     "digest": (3, "5501aa81c9b4"),
     "impersonate": (1, "483e5348ba59"),
     "kickoff": (1, "f7d4e9d7bff2"),
-    "narrate_system": (1, "956462c6142e"),
-    "narrate_volatile": (2, "815fb117969a"),
+    "narrate_system": (2, "fba87760f2a7"),
+    "narrate_volatile": (3, "3a76990c60a1"),
     "scene_memory": (1, "22a4d6291413"),
 }
 

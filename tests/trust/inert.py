@@ -17,7 +17,6 @@ _NEVER = {
     "math",
     "style",
     "template",
-    "noscript",
     "picture",
     "source",
     "video",
@@ -41,6 +40,16 @@ def assert_inert(root: Element) -> None:
             assert element.tag in _IN_PROSE, element.tag
             assert set(element.attrs) <= {"class"}
             assert element.classes <= _CLASSES
+
+
+def assert_folded_once(text: str) -> None:
+    """A browser with script ends a `noscript` at the first end tag there is, and takes all before it for text."""
+    begun, ended = text.count("<noscript"), text.count("</noscript")
+    assert begun == ended <= 1, "a drawer that is shut, and nothing else"
+    if begun:
+        before, _, rest = text.partition("<noscript>")
+        assert before.rstrip().endswith('<div class="drawer-sheet">')
+        assert rest.partition("</noscript>")[2].split()[:2] == ["</div>", "</details>"]
 
 
 def _is_ours(address: str) -> bool:

@@ -17,7 +17,7 @@ from tests.support.dom import Element, parse
 from tests.support.peer import Peer
 from tests.support.peer_acts import Answer, Reply, Status
 from tests.trust import everywhere
-from tests.trust.inert import assert_inert
+from tests.trust.inert import assert_folded_once, assert_inert
 from tests.trust.payloads import PAYLOADS, one_line, payloads
 from tests.web.conftest import HTMX, JSON, Visitor
 
@@ -73,6 +73,7 @@ async def _read(visitor: Visitor, address: str, headers: dict[str, str]) -> Elem
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     root = parse(answer.text)
     assert_inert(root)
+    assert_folded_once(answer.text)
     return root
 
 
