@@ -237,6 +237,7 @@ async def test_a_scene_is_closed_and_pins_are_set_in_place(page: Page, server: S
 async def test_what_is_pressed_is_not_moved_from_under_the_pointer(
     page: Page, watch: Watch, server: Server
 ) -> None:
+    await page.add_init_script(desk.PRESSED_FOR_LONG)
     chat = desk.begin_story(server)
     await opened(page, server, chat)
     await desk.say(page, '"I was born on this island."')

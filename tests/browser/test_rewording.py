@@ -87,6 +87,7 @@ async def test_a_form_opens_in_its_turn_though_the_turn_was_told_anew_while_it_w
 async def test_a_turn_that_is_told_anew_while_its_button_is_pressed_hears_of_the_click(
     page: Page, watch: Watch, told: Server
 ) -> None:
+    await page.add_init_script(desk.PRESSED_FOR_LONG)
     page, other = await two_tabs(page, watch, told, "One.")
     await change(other, "bot", 0)
     await other.locator(BOX).fill("In other words. " * 40)
