@@ -32,7 +32,7 @@ async def test_older_turns_load_above_without_moving_what_is_read(page: Page, to
     chat = desk.begin_story(told)
     tell(told, chat)
     await desk.open_chat(page, told, chat)
-    await expect(page.locator(".turn")).to_have_count(50)
+    await expect(page.locator(".turn")).to_have_count(24)
     await expect(page.locator(".turn").last).to_be_in_viewport()
     first = page.locator(".turn").first
     name = await first.get_attribute("id")
@@ -48,6 +48,21 @@ async def test_older_turns_load_above_without_moving_what_is_read(page: Page, to
     await desk.answered(page)
     await expect(page.locator(".turn")).to_have_count(2 * TURNS + 3)
     await expect(page.locator(".turn").last).to_be_in_viewport()
+
+
+WHEN = """() => [
+  performance.getEntriesByType("navigation")[0].loadEventEnd,
+  performance.getEntriesByType("resource").find((one) => one.name.includes("htmx")).startTime,
+]"""
+
+
+async def test_nobody_who_opens_a_story_waits_for_what_fetches_earlier_turns(
+    page: Page, told: Server
+) -> None:
+    await desk.open_chat(page, told, desk.begin_story(told))
+    await page.wait_for_function("globalThis.htmx")
+    loaded, asked = await page.evaluate(WHEN)
+    assert asked >= loaded > 0
 
 
 LONG = """() => {
@@ -95,12 +110,12 @@ async def test_turns_are_laid_out_near_the_end_and_wherever_they_are_looked_at(
     tell(told, chat)
     await desk.open_chat(page, told, chat)
     past = page.locator(".turn.past")
-    await expect(past).to_have_count(44)
+    await expect(past).to_have_count(18)
     await desk.say(page, "And now?")
     await desk.answered(page)
-    await expect(past).to_have_count(46)
+    await expect(past).to_have_count(20)
     await page.reload()
-    await expect(past).to_have_count(44)
+    await expect(past).to_have_count(18)
     kept = await page.locator(".turn:not(.past)").count()
     assert kept == 6
     assert await past.first.evaluate("(turn) => getComputedStyle(turn).contentVisibility") == "auto"

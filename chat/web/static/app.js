@@ -7,6 +7,7 @@ import { count } from "./countdown.js";
 import { asksForDraft, draftTurn } from "./drafting.js";
 import { Drawer } from "./drawer.js";
 import { holdFocus, holdOverSwaps } from "./focus.js";
+import { whenIdle } from "./idle.js";
 import { listen } from "./keys.js";
 import { guard } from "./leaving.js";
 import { Look } from "./look.js";
@@ -375,12 +376,18 @@ document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
 });
 document.addEventListener("htmx:sendError", () => notice(UNDONE, "unreachable"));
 
+/** What fetches earlier turns, where a page comes without it. */
+function fetchHtmx() {
+  const address = document.querySelector("meta[name=htmx-script]")?.content;
+  if (address) document.head.append(Object.assign(document.createElement("script"), { src: address }));
+}
+
 if (byId("notices")) heedBlocking(byId("notices"));
 holdOverSwaps();
+whenIdle(fetchHtmx);
 listen(composer, drawer);
 guard();
 setInterval(count, 250);
 byId("status")?.addEventListener("refilled", noteDraft);
 noteDraft();
 lock();
-if (transcript?.pinned) transcript.toEnd();

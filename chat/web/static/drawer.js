@@ -2,6 +2,7 @@
 // It must never lose a word that was typed into one of its forms, whatever happens elsewhere meanwhile.
 
 import { ask } from "./composer.js";
+import { whenIdle } from "./idle.js";
 import { merge } from "./merge.js";
 import { letGo } from "./press.js";
 import { headOf, parse } from "./transcript.js";
@@ -137,13 +138,6 @@ export class Drawer {
     if (!editor.open) form.reset();
     else if (editor.contains(document.activeElement)) form.querySelector(FIELD)?.focus();
   }
-}
-
-/** Once the page is there and nothing else is to be done for it. */
-function whenIdle(work) {
-  const wait = () => (globalThis.requestIdleCallback ?? setTimeout)(work);
-  if (document.readyState === "complete") wait();
-  else addEventListener("load", wait, { once: true });
 }
 
 /** The focus goes to what stands nearest to where it was. */

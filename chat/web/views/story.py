@@ -125,14 +125,14 @@ class Story(Told, frozen=True, kw_only=True):
 
 
 async def read_story(
-    engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW
+    engine: Engine, chat_id: str, before: int | None = None, limit: int | None = None
 ) -> Story:
     """The last turns before a step (None: the end of the story), without the drawer. Raises NotFound."""
     return story_of(engine, chat_id, await read_stored(engine, chat_id, before, limit))
 
 
 async def read_with_drawer(
-    engine: Engine, chat_id: str, before: int | None = None, limit: int = transcript.WINDOW, full: str = ""
+    engine: Engine, chat_id: str, before: int | None = None, limit: int | None = None, full: str = ""
 ) -> Story:
     """The same and what the drawer tells of now; `full` is a memory that is wanted whatever its age and length."""
     return story_of(engine, chat_id, await read_stored(engine, chat_id, before, limit, full))
@@ -156,7 +156,7 @@ async def read_stored(
     engine: Engine,
     chat_id: str,
     before: int | None = None,
-    limit: int = transcript.WINDOW,
+    limit: int | None = None,
     full: str | None = None,
 ) -> Stored:
     """The stored part of a story; what is happening in the chat is no part of it. Raises NotFound."""
@@ -164,6 +164,7 @@ async def read_stored(
     chat = library.chats.get(chat_id)
     if chat is None:
         raise NotFound("There is no such chat.")
+    limit = limit or transcript.window_of(before)
     is_short = limit <= LATEST and full is None
     window, told = await engine.store.read(
         lambda reader: _stored(reader, library, chat, before, limit, full), is_short=is_short

@@ -24,8 +24,9 @@ from chat.web.views.demo_words import is_by_demo
 from chat.web.views.faces import Face, Server
 from chat.web.views.travel import Rewrite, Swipe
 
-WINDOW = 50
-"""Turns on a page; older ones are a link away, so a long story costs what a short one does."""
+WINDOW, EARLIER = 24, 50
+"""Turns a page comes with, some screens of them; and those that come with each step back, so a long story costs what a
+short one does."""
 
 _rendered = lru_cache(maxsize=500)(render_turn)
 """The HTML of the turns shown last: a stored turn is rendered once, not once a page."""
@@ -86,6 +87,11 @@ class TranscriptView(msgspec.Struct, frozen=True):
     def by_demo(self) -> bool:
         """Whether words of the demo's are among these."""
         return any(entry.by_demo for entry in self.entries)
+
+
+def window_of(before: int | None) -> int:
+    """How many turns a page shows that ends before a step, or with the story (None)."""
+    return WINDOW if before is None else EARLIER
 
 
 def entries(
