@@ -27,7 +27,9 @@ from chat.store import views
 from chat.store.state import State
 
 if TYPE_CHECKING:
+    from chat.domain.library import Library
     from chat.engine.engine import Engine
+    from chat.store.reading import Reader
 
 Find = Callable[[State, Chat], tuple[Place, str]]
 """Finds where to stand, and the reason of the selection."""
@@ -185,13 +187,17 @@ async def redo(engine: Engine, chat_id: str) -> Moved:
 async def steps(engine: Engine, chat_id: str) -> Steps:
     """What Undo and Redo would do here; nothing while the stories can only be read. Raises NotFound."""
     library = engine.store.library
-    chats.known(library.chats.get(chat_id))
+    chat = chats.known(library.chats.get(chat_id))
     if engine.store.fault:
         return Steps("", "")
-    async with engine.store.reading() as reader:
-        history = await views.history(reader, chat_id)
-        places = [history.here() if history.back() else None, history.forward()]
-        told = [await last_action.told(reader, library, chat_id, one) if one else "" for one in places]
+    return await engine.store.read(lambda reader: _steps(reader, library, chat), is_short=True)
+
+
+async def _steps(reader: Reader, library: Library, chat: Chat) -> Steps:
+    """Awaits nothing but its reader."""
+    history = await views.latest_history(reader, chat.id, chat.branch_id)
+    places = [history.here() if history.back() else None, history.forward()]
+    told = [await last_action.told(reader, library, chat.id, one) if one else "" for one in places]
     undo, redo = (last_action.kind(one) if one else "" for one in places)
     return Steps(undo, redo, *told)
 

@@ -15,7 +15,7 @@ from chat.domain.history import History, history_of
 from chat.domain.records import Row
 from chat.store import log
 
-STEPS_READ = 600
+STEPS_READ, FEW_STEPS = 600, 80
 _STEPS = f"""
 select id, branch_id, step, kind from event_log where stream = ?
 and (not exists (select 1 from event_log where kind = 'words_erased') or {log.TOLD}) order by id desc limit ?
@@ -37,8 +37,8 @@ class Action(msgspec.Struct, frozen=True):
     data: BranchSelected | None = None
 
 
-def steps_query(chat_id: str) -> tuple[str, tuple[Any, ...]]:
-    return _STEPS, (chat_stream(chat_id), STEPS_READ)
+def steps_query(chat_id: str, most: int | None = None) -> tuple[str, tuple[Any, ...]]:
+    return _STEPS, (chat_stream(chat_id), most or STEPS_READ)
 
 
 def selections_query(chat_id: str, steps: Sequence[Row]) -> tuple[str, tuple[Any, ...]]:
@@ -54,3 +54,13 @@ def history(steps: Sequence[Row], selections: Sequence[Row]) -> History:
         found.append(Action(event.id, None, None, event.kind, event.data))
     found.sort(key=lambda action: action.id)
     return history_of(found)
+
+
+def latest(steps: Sequence[Row], branch_id: str) -> History | None:
+    """What was done last on a branch that was selected all through these steps; None where they cannot tell.
+
+    A turn of the player's is a place of its own whatever lies before it, so from the first one on this is what all
+    steps together tell. Where two of them are there, the last place is right and the one before it.
+    """
+    own = [row for row in steps if row[1] == branch_id]
+    return history(own, ()) if sum(kind == "user_turn" for *_, kind in own) > 1 else None

@@ -1,6 +1,6 @@
 """What pages ask for, by page family: plain reads on a reader, O(window), answered with frozen rows."""
 
-from chat.store.views.alternatives import Alternative, alternatives, history
+from chat.store.views.alternatives import Alternative, alternatives, latest_history
 from chat.store.views.chats import ChatLine, chat_list, put_away_at, sizes_of_chats
 from chat.store.views.memories import (
     Found,
@@ -71,10 +71,10 @@ __all__ = [
     "evidence",
     "first_words",
     "hidden_memories",
-    "history",
     "landmarks",
     "last_ts",
     "latest_chat",
+    "latest_history",
     "latest_memories",
     "memories_by_chat",
     "memories_of",

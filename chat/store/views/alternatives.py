@@ -49,8 +49,15 @@ class _Reply(NamedTuple):
     reply_to: str | None
 
 
-async def history(reader: Reader, chat_id: str) -> History:
-    """The latest actions in a chat, as places to undo and redo."""
+async def latest_history(reader: Reader, chat_id: str, branch_id: str) -> History:
+    """Where the story stands, the place before and what lies ahead, to undo and redo; `branch_id` is selected.
+
+    Mostly a few steps tell that, and every page asks for it.
+    """
+    steps = await reader.all(*actions.steps_query(chat_id, actions.FEW_STEPS))
+    found = actions.latest(steps, branch_id)
+    if found and not await reader.all(*actions.selections_query(chat_id, steps)):
+        return found
     steps = await reader.all(*actions.steps_query(chat_id))
     return actions.history(steps, await reader.all(*actions.selections_query(chat_id, steps)))
 
