@@ -107,9 +107,35 @@ async def test_offsets_count_characters_and_not_halves_of_them(worker: Page) -> 
     snapshot("c1", { turn: "r1", speaker: "b1", text: "🙂🙂" });
     now().say("token", { chat: "c1", turn: "r1", offset: 1, text: "🙂 well" });
     now().say("token", { chat: "c1", turn: "r1", offset: 7, text: "!" }); await pause();
+    now().say("token", { chat: "c1", turn: "r1", offset: 8, text: "?" }); await pause(90);
     return one.heard.filter((word) => word.kind === "token").map((word) => [word.data.offset, word.data.text]);
     """
-    assert await run(worker, script) == [[4, " well"], [9, "!"]]
+    assert await run(worker, script) == [[4, " well"], [9, "!?"]]
+
+
+async def test_words_are_gathered_for_a_moment_and_come_before_whatever_is_told_after_them(
+    worker: Page,
+) -> None:
+    """The first at once; two chats wait for each other as little as for anything else."""
+    script = """
+    const one = tab("c1"), two = tab("c2"); await pause();
+    for (const chat of ["c1", "c2"]) snapshot(chat);
+    for (let n = 0; n < 40; n += 1) for (const [at, chat] of ["c1", "c2"].entries())
+      now().say("token", { chat, turn: `r${at}`, offset: 2 * n, text: "ab" });
+    now().say("tool_start", { chat: "c1", turn: "r0", tool: "remember" }); await pause();
+    const heard = [one, two].map((which) => which.heard.filter((word) => word.kind !== "snapshot" && word.kind));
+    await pause(60);
+    const words = (told) => told.filter((word) => word.kind === "token").map((word) => word.data);
+    const all = words(two.heard);
+    return [heard[0].map((word) => word.kind), words(heard[0]).map((piece) => [piece.offset, piece.text.length]),
+      words(heard[1]).map((piece) => piece.text), all.map((piece) => [piece.offset, piece.text.length])];
+    """
+    assert await run(worker, script) == [
+        ["token", "token", "tool_start"],
+        [[0, 2], [2, 78]],
+        ["ab"],
+        [[0, 2], [2, 78]],
+    ]
 
 
 async def test_words_that_are_missing_are_asked_for_by_a_new_connection(worker: Page) -> None:

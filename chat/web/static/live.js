@@ -8,6 +8,7 @@ const KINDS = [
 const FIRST_WAIT = 250; // ms before the first try to connect again; doubles up to LONGEST_WAIT
 const LONGEST_WAIT = 8000;
 const LINGER = 3000; // ms a connection nobody looks at any more is kept: a reload needs it again at once
+const GATHER = 50; // ms within which words go to the tabs together; the first after a pause go at once
 const SILENT = 50000; // ms without a word after which a tab counts as gone; tabs ping every 15 s
 
 /** Characters as the server counts them: code points, not the halves of a pair. */
@@ -161,9 +162,47 @@ export class Stream {
   }
 }
 
+/** The words of one chat on their way to its tabs. A page paints no oftener, and a message costs it more than a word. */
+class Words {
+  #piece = null;
+  #timer = 0;
+  #gone = -Infinity;
+
+  /** `post(piece)` sends one on. */
+  constructor(post) {
+    this.post = post;
+  }
+
+  add(piece) {
+    if (this.#goesOn(piece)) this.#piece.text += piece.text;
+    else {
+      this.flush();
+      this.#piece = { ...piece };
+    }
+    const wait = this.#gone + GATHER - performance.now();
+    if (wait <= 0) this.flush();
+    else this.#timer ||= setTimeout(() => this.flush(), wait);
+  }
+
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (!this.#piece) return;
+    const piece = this.#piece;
+    this.#piece = null;
+    this.#gone = performance.now();
+    this.post(piece);
+  }
+
+  #goesOn({ turn, offset }) {
+    return this.#piece?.turn === turn && this.#piece.offset + this.#piece.text.length === offset;
+  }
+}
+
 /** Every tab that is open, what it looks at and when it was last heard of. */
 class Tabs {
   #tabs = new Map();
+  #words = new Map(); // by chat
 
   constructor() {
     this.state = "";
@@ -194,7 +233,19 @@ class Tabs {
     return looking.length ? new Set(looking.map((tab) => tab.chat).filter(Boolean)) : null;
   }
 
+  /** Whatever else is told of a chat comes after the words that came before it. */
   #deliver(kind, data) {
+    if (kind === "token") return this.#wordsOf(data.chat).add(data);
+    for (const [chat, words] of this.#words) if (!data.chat || data.chat === chat) words.flush();
+    this.#post(kind, data);
+  }
+
+  #wordsOf(chat) {
+    if (!this.#words.has(chat)) this.#words.set(chat, new Words((piece) => this.#post("token", piece)));
+    return this.#words.get(chat);
+  }
+
+  #post(kind, data) {
     const chat = data.chat ?? null;
     for (const [port, tab] of this.#tabs) {
       if (tab.visible && (chat === null || chat === tab.chat)) port.postMessage({ kind, data });

@@ -5,7 +5,8 @@ const MOST_WAITING = 5000; // pieces kept while a gap before them is being fille
 const REMEMBERED = 100; // finished replies whose late pieces are known and dropped
 const AT_END = 80; // px from the end within which the reader counts as reading the end
 const RECENT = 6; // turns at the end that are laid out wherever they are; the server marks the others of a page
-const CALM = 50; // ms between two paintings of a reply: more of them cost a slow machine much and show an eye nothing
+const CALM = 40; // ms between two paintings of a reply: more cost a slow machine much and show an eye nothing. Below what
+// words are gathered for on their way here, so that what comes is painted at once.
 const BREAK = /\n{2,}/;
 
 /** The elements of a fragment, inert until they are placed. */
