@@ -70,13 +70,14 @@ SAY = """prose => {
   document.getElementById("prose").value = prose;
   document.getElementById("send").click();
 }"""
+# Ten looks a second: each of them is work of the page's main thread, which is measured meanwhile.
 AT_REST = """() => new Promise((done) => {
   let calm = 0;
   const isBusy = () =>
     document.querySelector("#composer[aria-busy], .turn.running") || document.getElementById("send").disabled;
   const look = () => {
-    calm = isBusy() ? 0 : calm + 20;
-    calm > 150 ? done() : setTimeout(look, 20);
+    calm = isBusy() ? 0 : calm + 100;
+    calm > 150 ? done() : setTimeout(look, 100);
   };
   look();
 })"""
