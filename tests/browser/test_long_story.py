@@ -42,6 +42,7 @@ async def test_older_turns_load_above_without_moving_what_is_read(page: Page, to
     await expect(page.locator("#older")).to_have_count(0)
     assert abs(await page.locator(f"#{name}").evaluate(PLACE) - before) < 60
     await expect(page.locator(".turn.opening")).to_have_count(1)
+    await expect(page.locator(".scene").filter(visible=True)).to_have_count(1)  # all of it is one scene
     await page.locator(".turn").first.evaluate("(turn) => turn.scrollIntoView()")
     await expect(page.locator(".turn").last).not_to_be_in_viewport()
     await desk.say(page, "And now?")

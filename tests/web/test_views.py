@@ -59,6 +59,21 @@ def test_only_the_last_reply_at_the_end_can_be_written_again() -> None:
     assert not any(entry.again for entry in shown([turn(1, is_running=True)]))
 
 
+def test_a_window_that_begins_in_a_scene_says_so_and_one_that_begins_with_it_or_with_a_jump_does_not() -> (
+    None
+):
+    def goes_on(prior: Turn | None) -> bool:
+        heading = shown([turn(2), turn(3)], prior=prior)[0].heading
+        assert heading
+        assert heading.place == "The pier"
+        return heading.goes_on
+
+    assert goes_on(turn(1))
+    assert not goes_on(None)
+    assert not goes_on(turn(1, scene_id="s2"))
+    assert not goes_on(turn(1, at="2024-03-13T08:00:00Z"))
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

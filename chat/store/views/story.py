@@ -48,10 +48,14 @@ _CHAT_EXISTS = "select 1 from chats where id = ?"
 
 
 class Transcript(NamedTuple):
-    """A window of the visible line, oldest first; `has_more` when there are older turns."""
+    """A window of the visible line, oldest first, and the turn before it (None where there is none)."""
 
     turns: list[Turn]
-    has_more: bool
+    prior: Turn | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.prior is not None
 
 
 async def transcript(
@@ -66,7 +70,7 @@ async def transcript(
     while query := pages.next_query():
         pages.answer(await reader.all(*query))
     turns = pages.turns
-    return Transcript(turns[-limit:], len(turns) > limit)
+    return Transcript(turns[-limit:], turns[-limit - 1] if len(turns) > limit else None)
 
 
 async def turns_after(

@@ -54,7 +54,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(Told, frozen=True, kw_only=True):
-    """A window of a chat. `head` is an event the window surely includes; `before` the step it ends before, if any.
+    """A window of a chat, with the turn before it in `prior`.
+
+    `head` is an event the window surely includes; `before` the step it ends before, if any.
 
     `server` is what is known of the model's server, None while it writes; `unstored` why the latest reply could not be
     stored, if so.
@@ -63,13 +65,17 @@ class Story(Told, frozen=True, kw_only=True):
     chat: Chat
     library: Library
     turns: list[Turn]
-    has_more: bool
+    prior: Turn | None
     head: int
     before: int | None
     running_text: str
     status: StatusView
     server: Server | None = None
     unstored: StoreError | None = None
+
+    @property
+    def has_more(self) -> bool:
+        return self.prior is not None
 
     @property
     def transcript(self) -> TranscriptView:
@@ -84,6 +90,7 @@ class Story(Told, frozen=True, kw_only=True):
             alternatives=self.alternatives,
             versions=self.versions,
             marks=self.marks,
+            prior=self.prior,
         )
         older = self.turns[0].step if self.has_more else None
         resets, library = self.world.state.resets, self.library
@@ -183,7 +190,7 @@ def story_of(engine: Engine, chat_id: str, stored: Stored) -> Story:
         chat=chat,
         library=library,
         turns=turns,
-        has_more=window.has_more,
+        prior=window.prior,
         head=head,
         before=before,
         running_text=text,

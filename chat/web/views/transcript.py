@@ -33,8 +33,11 @@ _rendered = lru_cache(maxsize=500)(render_turn)
 
 
 class Heading(NamedTuple):
+    """Where and when. One that `goes_on` begins no scene: it tells where a window stands while no turn is above it."""
+
     place: str
     time: str
+    goes_on: bool = False
 
 
 class Forgot(NamedTuple):
@@ -105,8 +108,11 @@ def entries(
     alternatives: Mapping[str, Sequence[Alternative]] = MappingProxyType({}),
     versions: Mapping[str, Sequence[TurnVersion]] = MappingProxyType({}),
     marks: Mapping[str, Sequence[Mark]] = MappingProxyType({}),
+    prior: Turn | None = None,
 ) -> list[Entry]:
     """Turns (oldest first) as entries. `places` names each scene's place; only at the end is there a retry.
+
+    `prior` is the turn before the first of them, if there is one.
 
     `server` is what is known of the model's server; None while it is writing, so that nothing is offered then.
     """
@@ -123,7 +129,13 @@ def entries(
         rewrite = rewrites.get(turn.id)
         made.append(replace(entry, swipe=swipe, rewrite=rewrite, version=version, is_edited=is_edited))
         before = turn
+    if prior and made and (heading := made[0].heading):
+        made[0] = replace(made[0], heading=heading._replace(goes_on=_goes_on(prior, turns[0])))
     return made
+
+
+def _goes_on(before: Turn, turn: Turn) -> bool:
+    return before.scene_id == turn.scene_id and not story_time.has_jumped(before.at, turn.at)
 
 
 def forgotten(resets: Mapping[str, int], library: Library, after: int, before: int) -> Forgot | None:
