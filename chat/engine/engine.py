@@ -106,17 +106,16 @@ class Engine:
 
         A store with a fault is only read: every page says so, and nothing is written.
         """
-        for one in (self.backups, self.snapshots, self.sweeping, self.faults):
-            one.start()
         await self.timekeeping.look()  # before anything is written by a clock that may be wrong
         await budgets.recall(self)
-        if self.store.fault:
-            return
-        try:
-            await recovery.recover(self)
-            await authoring.ensure_example(self)
-        except (StoreFull, StoreReadOnly) as problem:
-            self.store.wait_for(problem)
+        if not self.store.fault:
+            try:
+                await recovery.recover(self)
+                await authoring.ensure_example(self)
+            except (StoreFull, StoreReadOnly) as problem:
+                self.store.wait_for(problem)
+        for one in (self.backups, self.snapshots, self.sweeping, self.faults):
+            one.start()  # their waits count from here: the first look at what to back up finds it all there
 
     async def stop(self) -> None:
         """End every running reply, keeping what it has, and let the streams go."""
