@@ -15,6 +15,7 @@ from playwright.async_api import Page, Route
 
 STATIC = Path(__file__).parents[2] / "chat/web/static"
 ORIGIN = "http://127.0.0.1:9"  # nothing listens there; every request is answered by the route below
+PATIENCE_S = 20
 SHARED_WORKER = """
 globalThis.SharedWorker = class {
   constructor() {
@@ -92,6 +93,12 @@ class Mockup:
             "name => (globalThis.words ?? []).filter(w => w[name])", name
         )
         return found
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Waits for what the page does by itself; a busy machine may take its time."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not holds():
+                await self.page.wait_for_timeout(20)
 
     async def _serve(self, route: Route) -> None:
         path = urlsplit(route.request.url).path

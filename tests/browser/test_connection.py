@@ -104,11 +104,14 @@ async def test_a_late_tab_is_told_the_words_so_far_without_a_new_connection(work
 async def test_offsets_count_characters_and_not_halves_of_them(worker: Page) -> None:
     script = """
     const one = tab("c1"); await pause();
+    const at = performance.now(); performance.now = () => at;
     snapshot("c1", { turn: "r1", speaker: "b1", text: "🙂🙂" });
     now().say("token", { chat: "c1", turn: "r1", offset: 1, text: "🙂 well" });
-    now().say("token", { chat: "c1", turn: "r1", offset: 7, text: "!" }); await pause();
-    now().say("token", { chat: "c1", turn: "r1", offset: 8, text: "?" }); await pause(90);
-    return one.heard.filter((word) => word.kind === "token").map((word) => [word.data.offset, word.data.text]);
+    now().say("token", { chat: "c1", turn: "r1", offset: 7, text: "!" });
+    now().say("token", { chat: "c1", turn: "r1", offset: 8, text: "?" });
+    const tokens = () => one.heard.filter((word) => word.kind === "token");
+    while (tokens().length < 2) await pause();
+    return tokens().map((word) => [word.data.offset, word.data.text]);
     """
     assert await run(worker, script) == [[4, " well"], [9, "!?"]]
 
@@ -116,25 +119,32 @@ async def test_offsets_count_characters_and_not_halves_of_them(worker: Page) -> 
 async def test_words_are_gathered_for_a_moment_and_come_before_whatever_is_told_after_them(
     worker: Page,
 ) -> None:
-    """The first at once; two chats wait for each other as little as for anything else."""
+    """The first at once; two chats wait for each other as little as for anything else. No time passes by itself."""
     script = """
     const one = tab("c1"), two = tab("c2"); await pause();
     for (const chat of ["c1", "c2"]) snapshot(chat);
+    const due = [], later = setTimeout, at = performance.now();
+    const calm = () => new Promise((done) => later(done, 30));
+    performance.now = () => at;
+    globalThis.setTimeout = (work, wait) => due.push({ work, wait });
     for (let n = 0; n < 40; n += 1) for (const [at, chat] of ["c1", "c2"].entries())
       now().say("token", { chat, turn: `r${at}`, offset: 2 * n, text: "ab" });
-    now().say("tool_start", { chat: "c1", turn: "r0", tool: "remember" }); await pause();
+    now().say("tool_start", { chat: "c1", turn: "r0", tool: "remember" });
+    while (!one.kinds().includes("tool_start") || !two.kinds().includes("token")) await calm();
     const heard = [one, two].map((which) => which.heard.filter((word) => word.kind !== "snapshot" && word.kind));
-    await pause(60);
+    due.forEach(({ work }) => work());
     const words = (told) => told.filter((word) => word.kind === "token").map((word) => word.data);
-    const all = words(two.heard);
+    while (words(two.heard).length < 2) await calm();
     return [heard[0].map((word) => word.kind), words(heard[0]).map((piece) => [piece.offset, piece.text.length]),
-      words(heard[1]).map((piece) => piece.text), all.map((piece) => [piece.offset, piece.text.length])];
+      words(heard[1]).map((piece) => piece.text),
+      words(two.heard).map((piece) => [piece.offset, piece.text.length]), due.map(({ wait }) => wait)];
     """
     assert await run(worker, script) == [
         ["token", "token", "tool_start"],
         [[0, 2], [2, 78]],
         ["ab"],
         [[0, 2], [2, 78]],
+        [50, 50],
     ]
 
 

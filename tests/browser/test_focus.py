@@ -30,8 +30,17 @@ async def test_who_reaches_for_older_turns_by_keys_goes_on_from_where_they_were(
     await desk.open_chat(page, told, chat)
     turns = page.locator(".turn")
     await expect(turns).to_have_count(24)
+    pressed = asyncio.Event()
+
+    async def once_pressed(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    await page.route("**/transcript?before=*", once_pressed)
     await turns.first.focus()
     await page.keyboard.press("Shift+Tab")
+    await expect(page.get_by_role("link", name="Earlier in this story")).to_be_focused()
+    pressed.set()
     await expect(turns).to_have_count(74)
     before = turns.nth(49)
     await expect(before).to_be_focused()

@@ -11,6 +11,7 @@ from tests.browser.mockup import Mockup, status, turn
 from tests.support.watch import Watch
 
 TURNS = "#transcript .turn"
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -127,17 +128,20 @@ async def test_the_reader_stays_where_they_read_and_follows_only_at_the_end(chat
         content="#page-scroll { height: 200px; overflow-y: auto; overflow-anchor: none }"
     )
     place = "(([scroller]) => [scroller.scrollTop, scroller.scrollHeight - scroller.clientHeight])"
+    words = chat.page.locator("#turn-r2 p")
     chat.answers["GET", "/chats/c1/turns/r2"] = turn("r2", "", 12, running=True)
     await chat.committed(12, "r2", kinds=("assistant_turn_started",))
     await chat.tell("token", turn="r2", offset=0, text="A line.\n\n" * 60)
-    await page.wait_for_timeout(100)
+    await expect(words).to_have_count(60)
+    await page.evaluate(PAINTED)
     top, end = await page.eval_on_selector_all("#page-scroll", place)
     assert end > 400
     assert abs(top - end) <= 1
     await page.evaluate("document.querySelector('#page-scroll').scrollTop = 100")
-    await page.wait_for_timeout(100)
+    await page.evaluate(PAINTED)
     await chat.tell("token", turn="r2", offset=540, text="A line.\n\n" * 60)
-    await page.wait_for_timeout(100)
+    await expect(words).to_have_count(120)
+    await page.evaluate(PAINTED)
     assert (await page.eval_on_selector_all("#page-scroll", place))[0] == 100
 
 
