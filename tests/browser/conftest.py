@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from chat import cli
 from tests.browser.desk import PACE_S, counted, narrator
 from tests.support.peer import Peer
 from tests.support.server import Server
@@ -74,7 +75,7 @@ async def page(browser: Browser, watch: Watch) -> AsyncIterator[Page]:
 @pytest.fixture
 def server(tmp_path: Path, watch: Watch) -> Iterator[Server]:
     """The real program with nothing configured, so the demo plays. Pages may complain when it ends after the test."""
-    with Server(tmp_path / "data", is_measured=False) as running:
+    with Server(tmp_path / "data", program=cli.main) as running:
         yield running
         watch.is_watching = False
 
@@ -107,6 +108,6 @@ def told(tmp_path: Path, peer: Peer, watch: Watch) -> Iterator[Server]:
         "CHAT_CONNECTION__BASE_URL": peer.base_url,
         "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
     }
-    with Server(tmp_path / "data", settings=connection, is_measured=False) as running:
+    with Server(tmp_path / "data", settings=connection, program=cli.main) as running:
         yield running
         watch.is_watching = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 from unittest import mock
 
+from chat import cli
 from chat.settings import load_settings
 from chat.store import migrate
 from chat.store.verify import verify
@@ -19,9 +19,8 @@ from tests.kills.player import SECOND_BOT, Gone, Player
 from tests.kills.stages import AT_RANDOM, RANDOM, RANDOM_START, RESTORE, Stage
 from tests.support.erasing import holding
 from tests.support.peer import Peer
-from tests.support.server import CHAT, Server
+from tests.support.server import Server
 
-PROGRAM = (sys.executable, "-m", "tests.kills.staged")
 ROOT = str(Path(__file__).parents[2])
 PLAYED_S = 9.0
 PATIENCE_S = 40.0
@@ -50,8 +49,7 @@ class Story:
         self.server = Server(
             folder / "data",
             settings={**given, "PYTHONPATH": ROOT, staged.CALENDAR: str(self.calendar)},
-            program=PROGRAM,
-            is_measured=False,
+            program=staged.main,
         )
         self.player = Player(self.server, self.settings, chance)
         self.is_migrated = False
@@ -115,10 +113,10 @@ class Story:
         if extra:
             self.server.settings[extra] = "yes"
         self._arm(stage)
-        self.server.program = CHAT if stage is RANDOM_START and not self.is_migrated else PROGRAM
+        self.server.program = cli.main if stage is RANDOM_START and not self.is_migrated else staged.main
         self.server.launch()
         if stage is RANDOM_START:
-            time.sleep(self.chance.uniform(0.1, 1.5))
+            time.sleep(self.chance.uniform(0.02, 0.8))
             hit = self._kill_now()
         else:
             hit = self._end_of_start(stage).hit
@@ -164,7 +162,9 @@ class Story:
 
     def _start(self) -> None:
         self._disarm()
-        self.server.program = CHAT if self.following in AT_RANDOM and not self.is_migrated else PROGRAM
+        self.server.program = (
+            cli.main if self.following in AT_RANDOM and not self.is_migrated else staged.main
+        )
         self.server.start()
 
     def _looked(self, stage: Stage, hit: str) -> Kill:

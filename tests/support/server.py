@@ -11,15 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
+from tests.support.forked import Forked, fork
+
 CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
 """The `chat` command of this very interpreter."""
+Program = tuple[str, ...] | Callable[[], None]
 _PORTS, _PORTS_EACH = range(20_000, 32_000), 2_000
 _CHANCE = random.SystemRandom()  # the tests seed the usual one alike in every process
 START_S = 90
@@ -62,13 +65,13 @@ class Server:
         port: int = 0,
         options: tuple[str, ...] = (),
         settings: Mapping[str, str] | None = None,
-        program: tuple[str, ...] = CHAT,
+        program: Program = CHAT,
         is_measured: bool = True,
     ) -> None:
         """`settings` are environment variables of the program, by their full names (CHAT_...).
 
-        What the program runs through counts for the coverage of the tests if it `is_measured`; one that is killed
-        has no time to tell.
+        `program` is a command, or the function of one, which is then forked: see `forked`. What the program runs
+        through counts for the coverage of the tests if it `is_measured` and not forked.
         """
         self.program, self.is_measured = program, is_measured
         self.data_dir = data_dir
@@ -76,7 +79,7 @@ class Server:
         self.port = port or free_port()
         self.options = options
         self.log = data_dir.with_name(data_dir.name + ".log")
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -104,8 +107,12 @@ class Server:
     def launch(self) -> None:
         """Starts the program and does not wait for it."""
         assert not self.is_alive(), "the program runs already"
-        command = [*self.program, "serve", "--no-open", "--port", str(self.port), *self.options]
+        arguments = ["serve", "--no-open", "--port", str(self.port), *self.options]
+        if not isinstance(self.program, tuple):
+            self.process = fork(self.program, arguments, self.environment(), self.log)
+            return
         with self.log.open("ab") as log:
+            command = [*self.program, *arguments]
             self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
 
     def came_up(self) -> bool:
@@ -137,7 +144,7 @@ class Server:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `chat` command on the same data folder."""
-        command = [*self.program, *arguments]
+        command = [*(self.program if isinstance(self.program, tuple) else CHAT), *arguments]
         return subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
         )
