@@ -75,7 +75,7 @@ async def page(browser: Browser, watch: Watch) -> AsyncIterator[Page]:
 @pytest.fixture
 def server(tmp_path: Path, watch: Watch) -> Iterator[Server]:
     """The real program with nothing configured, so the demo plays. Pages may complain when it ends after the test."""
-    with Server(tmp_path / "data", program=cli.main) as running:
+    with Server(tmp_path / "data", program=cli.main, is_measured=False) as running:
         yield running
         watch.is_watching = False
 
@@ -108,6 +108,6 @@ def told(tmp_path: Path, peer: Peer, watch: Watch) -> Iterator[Server]:
         "CHAT_CONNECTION__BASE_URL": peer.base_url,
         "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
     }
-    with Server(tmp_path / "data", settings=connection, program=cli.main) as running:
+    with Server(tmp_path / "data", settings=connection, program=cli.main, is_measured=False) as running:
         yield running
         watch.is_watching = False

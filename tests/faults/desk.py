@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 
 from chat.settings import Settings
+from tests.support import no_override
 from tests.support.peer import Peer, Received
 from tests.support.peer_acts import Act, Reply
 from tests.support.peer_acts import Answer as Structured
 from tests.support.server import START_S, Answer, Server
 
-BOUND_BY_PERMISSIONS = (sys.executable, "-m", "tests.support.no_override")
 ROOT = str(Path(__file__).parents[2])
 HTML = {"Accept": "text/html"}
 
@@ -34,7 +33,7 @@ class Desk:
                 **{f"CHAT_CONNECTION__{key}": value for key, value in given.items()},
                 "PYTHONPATH": ROOT,
             },
-            program=BOUND_BY_PERMISSIONS,
+            program=no_override.main,
         )
 
     @property

@@ -50,6 +50,7 @@ class Story:
             folder / "data",
             settings={**given, "PYTHONPATH": ROOT, staged.CALENDAR: str(self.calendar)},
             program=staged.main,
+            is_measured=False,
         )
         self.player = Player(self.server, self.settings, chance)
         self.is_migrated = False

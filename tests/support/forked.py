@@ -18,6 +18,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from unittest import mock
 
+import coverage
+
+COUNTED = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which coverage.py is told to count in processes that are started."""
 ROOT = Path(__file__).parents[2]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.support.preloaded"])
@@ -60,12 +64,14 @@ def fork(
 ) -> Forked:
     """`main` as if it had been started as a command with these arguments; what it prints is added to the log.
 
-    `main` is found by its module and name, and nothing of this process but the environment gets there.
+    `main` is found by its module and name, and nothing of this process but the environment gets there. What the program
+    runs through counts for the coverage of the tests as it does for a command: where the environment says so, and the
+    program is not killed.
     """
     given = (main, list(arguments), dict(environment), str(log))
     process = _FORKS.Process(target=_become, args=given, name=main.__module__, daemon=True)
-    # The process that is forked is started with the first: it counts nothing for the coverage of the tests.
-    found = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+    # The process that is forked is started with the first, and counts nothing itself.
+    found = {name: value for name, value in os.environ.items() if name != COUNTED}
     paths = os.pathsep.join(one for one in (str(ROOT), found.get("PYTHONPATH", "")) if one)
     with mock.patch.dict(os.environ, found | {"PYTHONPATH": paths}, clear=True):
         process.start()
@@ -81,4 +87,10 @@ def _become(main: Callable[[], None], arguments: list[str], environment: dict[st
         os.dup2(written, stream)
     os.close(written)
     sys.argv = ["chat", *arguments]
-    main()
+    counting = coverage.process_startup() if COUNTED in environment else None
+    try:
+        main()
+    finally:
+        if counting:
+            counting.stop()
+            counting.save()

@@ -8,7 +8,13 @@ import importlib
 from chat.llm.tokens import count_tokens
 from chat.prompts import answers, templates
 
-LATE = ("chat.app", "instructor.v2.core.patch", "openai.types.chat", "uvicorn.loops.auto")
+LATE = (
+    "tests.support.forked",
+    "chat.app",
+    "instructor.v2.core.patch",
+    "openai.types.chat",
+    "uvicorn.loops.auto",
+)
 
 gc.disable()
 for name in LATE:

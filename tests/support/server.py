@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode
 
-from tests.support.forked import Forked, fork
+from tests.support.forked import COUNTED, Forked, fork
 
 CHAT = (sys.executable, "-c", "from chat.cli import main; main()")
 """The `chat` command of this very interpreter."""
@@ -71,7 +71,7 @@ class Server:
         """`settings` are environment variables of the program, by their full names (CHAT_...).
 
         `program` is a command, or the function of one, which is then forked: see `forked`. What the program runs
-        through counts for the coverage of the tests if it `is_measured` and not forked.
+        through counts for the coverage of the tests if it `is_measured`; one that is killed has no time to tell.
         """
         self.program, self.is_measured = program, is_measured
         self.data_dir = data_dir
@@ -131,7 +131,7 @@ class Server:
         """Nothing of the machine's own configuration reaches the program under test."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT_")}
         if not self.is_measured:
-            kept.pop("COVERAGE_PROCESS_CONFIG", None)
+            kept.pop(COUNTED, None)
         return kept | self.settings | {"CHAT_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1"}
 
     def stop(self) -> int | None:
@@ -144,7 +144,7 @@ class Server:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another `chat` command on the same data folder."""
-        command = [*(self.program if isinstance(self.program, tuple) else CHAT), *arguments]
+        command = [*_command(self.program), *arguments]
         return subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
         )
@@ -189,3 +189,11 @@ class Server:
             self.process.kill()
             self.process.wait(STOP_S)
             raise AssertionError(f"The program did not end within {STOP_S} s of {how.name}.") from None
+
+
+def _command(program: Program) -> tuple[str, ...]:
+    """What starts it in an interpreter of its own."""
+    if isinstance(program, tuple):
+        return program
+    name = program.__name__
+    return (sys.executable, "-c", f"from {program.__module__} import {name}; {name}()")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chat import cli
 from tests.support.peer import Peer, Received
 from tests.support.peer_acts import Act, Answer, Reply
 from tests.support.server import Server
@@ -42,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, rest: threading.Event) -> I
             "CHAT_CONNECTION__BASE_URL": peer.base_url,
             "CHAT_CONNECTION__NARRATIVE_MODEL": "peer-model",
         }
-        with Server(folder / "data", settings=settings) as running:
+        with Server(folder / "data", settings=settings, program=cli.main) as running:
             yield running
 
 
