@@ -6,9 +6,9 @@ import asyncio
 import json
 
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
-from tests.browser.mockup import Mockup, field, status, turn
+from tests.browser.mockup import ORIGIN, Mockup, field, status, turn
 from tests.support.watch import Watch
 
 TURNS = "/chats/c1/turns"
@@ -128,6 +128,21 @@ async def test_a_draft_is_saved_when_the_hand_rests(chat: Mockup) -> None:
     await chat.until(lambda: bool(drafts_of(chat)))
     await chat.page.wait_for_timeout(700)
     assert drafts_of(chat) == ["Wait for"]
+
+
+async def test_what_is_typed_before_the_page_is_ready_to_listen_is_saved_too(chat: Mockup) -> None:
+    typed = asyncio.Event()
+
+    async def once_typed(route: Route) -> None:
+        await typed.wait()
+        await route.fallback()
+
+    await chat.page.route("**/static/composer.js", once_typed)
+    await chat.page.goto(f"{ORIGIN}/chats/c1?slowly", wait_until="commit")
+    await chat.page.locator("#composer textarea").press_sequentially("Wait for")
+    typed.set()
+    await chat.until(lambda: drafts_of(chat) == ["Wait for"])
+    await expect(chat.page.locator("#composer textarea")).to_have_value("Wait for")
 
 
 async def test_a_draft_is_saved_when_the_page_goes_away(chat: Mockup) -> None:

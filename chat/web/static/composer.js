@@ -49,6 +49,7 @@ export class Composer {
     this.#others.onmessage = ({ data }) => this.#told(data);
     this.box.addEventListener("input", () => this.#typed());
     this.#takeOver();
+    this.#takeEarly();
     this.#grow();
   }
 
@@ -182,6 +183,14 @@ export class Composer {
     sessionStorage.removeItem(this.#place);
     if (!prose || Date.now() - at > RELOADED) return;
     this.box.value = prose;
+    this.#typed();
+  }
+
+  /** Who is quicker than this script has written already. What a browser restores on its way back was saved as it was typed. */
+  #takeEarly() {
+    const [way] = performance.getEntriesByType("navigation");
+    if (way?.type !== "navigate" || this.box.value === this.box.defaultValue) return;
+    this.#saved = this.box.defaultValue;
     this.#typed();
   }
 
