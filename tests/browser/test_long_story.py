@@ -124,3 +124,35 @@ async def test_turns_are_laid_out_near_the_end_and_wherever_they_are_looked_at(
     kept = await page.locator(".turn:not(.past)").count()
     assert kept == 6
     assert await past.first.evaluate("(turn) => getComputedStyle(turn).contentVisibility") == "auto"
+
+
+async def test_who_is_at_the_end_stays_there_and_who_went_back_stays_there_too(
+    page: Page, server: Server
+) -> None:
+    """Nothing holds the end in its place; a page in the background was left at the beginning by that."""
+    chat = desk.begin_story(server)
+    await page.set_viewport_size({"width": 390, "height": 600})
+    await desk.open_chat(page, server, chat)
+    scroller, turns = page.locator("#page-scroll"), page.locator(".turn")
+
+    async def hear(number: int) -> None:
+        aside = {
+            "prose": f"(({number}: an aside of some length that nobody in the story hears. {'So. ' * 30}))"
+        }
+        assert server.request("POST", f"/chats/{chat}/turns", form=aside).status == 202
+        await expect(turns).to_have_count(number + 1)
+
+    for number in range(1, 5):
+        await hear(number)
+    await expect(turns.last).to_be_in_viewport()
+    await expect(scroller).to_have_css("overflow-anchor", "none")
+    await scroller.evaluate("(scroller) => scroller.scrollTop = -300")
+    await expect(scroller).to_have_css("overflow-anchor", "auto")
+    read = turns.nth(2)
+    before = await read.evaluate(PLACE)
+    await hear(5)
+    assert abs(await read.evaluate(PLACE) - before) <= 2
+    await scroller.evaluate("(scroller) => scroller.scrollTop = 0")
+    await expect(scroller).to_have_css("overflow-anchor", "none")
+    await hear(6)
+    await expect(turns.last).to_be_in_viewport()

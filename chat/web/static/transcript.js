@@ -200,6 +200,8 @@ class Replies {
 
 /** The turns on the page. `place` takes turns one by one, `renew` takes the whole window. */
 export class Transcript {
+  #pinned = false;
+
   /** `finished(article)` is told of every reply that was growing here and is now whole. */
   constructor(root, resync, finished) {
     this.root = root;
@@ -209,6 +211,19 @@ export class Transcript {
     this.isLatest = !new URLSearchParams(location.search).has("before");
     for (const article of root.querySelectorAll(".turn.running")) this.replies.attach(article);
     this.#follow();
+  }
+
+  /** Whether the reader is at the end, and stays there while the story grows. */
+  get pinned() {
+    return this.#pinned;
+  }
+
+  /** Then nothing is anchored: the browser would keep in its place what stands there, and whoever is at the end of a
+   * page that is rarely painted, as in the background, would seem to have gone back. */
+  set pinned(pinned) {
+    if (pinned === this.#pinned) return;
+    this.#pinned = pinned;
+    this.scroller.style.overflowAnchor = pinned ? "none" : "";
   }
 
   get running() {
